@@ -1,0 +1,1 @@
+"""Cell text → spec. Everything here only computes: no I/O, no SDK."""

@@ -1,0 +1,223 @@
+"""YAML → plain values that know their lines.
+
+YAML is read by the core schema of YAML 1.2 (section 10.3), as Compose and Kubernetes users mean it, not by PyYAML's
+defaults of 1.1: ``on`` and ``yes`` are strings, and ``22:22`` is a string and no number of base 60. Two things of 1.1
+stay, as go-yaml keeps them for Compose and Kubernetes: the merge key ``<<``, and ``0644`` as an octal number.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    import yaml
+
+__all__ = ["Document", "Path", "dotted", "load_yaml"]
+
+Path = tuple[str | int, ...]
+
+# Aliases may repeat a value, but a text of a few lines must not grow to millions of values ("billion laughs").
+MAX_VALUES = 100_000
+
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+_CORE_SCHEMA = (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    ("float", _FLOAT, "-+0123456789."),
+    ("merge", r"^<<$", "<"),
+)
+_QUOTE_HINT = 'a template is quoted: key: "{{ name }}"'
+
+
+@dataclass(frozen=True)
+class Document:
+    """Parsed YAML, and where each of its values stands.
+
+    Parameters
+    ----------
+    data
+        Plain dicts (keys are strings), lists and scalars; None for an empty text.
+    lines
+        The line of each mapping key and list item by path, counted from 1 in the user's text.
+    """
+
+    data: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int | None:
+        """Return the line of a path, or of its nearest ancestor that has one."""
+        return next((self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None)
+
+    def error(self, path: Path, message: str, *, hint: str | None = None) -> InvalidSpec:
+        """Return an `InvalidSpec` that points at a path's line; the caller raises it."""
+        return InvalidSpec(message, line=self.line(path), hint=hint)
+
+
+def dotted(path: Path) -> str:
+    """Return a path as people write it: ``services.web.ports[0]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
+    return text
+
+
+def load_yaml(text: str, *, first_line: int = 1) -> Document:
+    """Parse one YAML document.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+    first_line
+        The number of its first line in the user's text (2 below a magic's line).
+
+    Raises
+    ------
+    InvalidSpec
+        Broken YAML, a key given twice, more than one document, a tag that is not YAML's own, or an unquoted ``{{``.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=_loader())
+        builder = _Builder(first_line)
+        return Document(None if node is None else builder.build(node, ()), builder.lines or {(): first_line})
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        number = mark.line if mark else 0
+        shown = (text.splitlines()[number : number + 1] or [""])[0].strip()
+        problem = " ".join(str(error.problem or error.context or "can't be read").split())
+        raise InvalidSpec(
+            f"broken YAML: {problem}" + (f", at: {shown[:100]}" if shown else ""),
+            line=number + first_line,
+            hint=_QUOTE_HINT if "{{" in shown else "check the indentation and the quotes, here and one line above",
+        ) from None
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        raise InvalidSpec(f"broken YAML: {' '.join(str(error).split())[:200]}", line=first_line) from None
+    except RecursionError:
+        raise InvalidSpec("the YAML is nested too deep", line=first_line) from None
+
+
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    core: Any = type("CoreLoader", (base,), {"yaml_implicit_resolvers": {}})
+    for name, pattern, first in _CORE_SCHEMA:
+        core.add_implicit_resolver(_TAG + name, re.compile(pattern), list(first))
+    core.add_implicit_resolver(_TAG + "null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+    return core  # type: ignore[no-any-return]
+
+
+def _integer(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text, 16)
+    if text.startswith("0o"):
+        return int(text, 8)
+    digits = text.lstrip("+-")
+    octal = len(digits) > 1 and digits.startswith("0") and not set(digits) & set("89")
+    return int(text, 8 if octal else 10)
+
+
+def _float(text: str) -> float:
+    return float(text.replace(".", "") if text.lower().endswith(("inf", "nan")) else text)
+
+
+class _Builder:
+    """Build plain values from YAML's nodes, and note each one's line."""
+
+    def __init__(self, first_line: int) -> None:
+        self.first_line = first_line
+        self.lines: dict[Path, int] = {}
+        self.open: list[Any] = []  # the nodes above the one at work: an alias to one of them has no end
+        self.built = 0
+
+    def line(self, node: Any) -> int:
+        return int(node.start_mark.line) + self.first_line
+
+    def build(self, node: Any, path: Path) -> Any:
+        self.built += 1
+        if self.built > MAX_VALUES:
+            raise InvalidSpec(f"the aliases make more than {MAX_VALUES} values of this", line=self.line(node))
+        if any(node is above for above in self.open):
+            raise InvalidSpec("an alias refers to itself", line=self.line(node))
+        self.lines.setdefault(path, self.line(node))
+        self.open.append(node)
+        kind = node.id
+        if kind == "scalar":
+            value = self.scalar(node)
+        elif kind == "sequence":
+            self.check_tag(node, "seq")
+            value = [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
+        else:
+            self.check_tag(node, "map")
+            value = self.mapping(node, path)
+        self.open.pop()
+        return value
+
+    def check_tag(self, node: Any, *allowed: str) -> str:
+        tag = str(node.tag)
+        if tag.removeprefix(_TAG) not in allowed:
+            shown = tag.replace(_TAG, "!!")
+            raise InvalidSpec(f"the tag {shown} is not known here", line=self.line(node), hint="take it away")
+        return tag.removeprefix(_TAG)
+
+    def scalar(self, node: Any) -> Any:
+        tag = self.check_tag(node, "str", "int", "float", "bool", "null", "binary", "merge")
+        text = str(node.value)
+        try:
+            if tag == "int":
+                return _integer(text)
+            if tag == "float":
+                return _float(text)
+            if tag == "binary":
+                return base64.b64decode(text)
+        except (ValueError, binascii.Error):
+            raise InvalidSpec(f"{text[:60]!r} can't be read as !!{tag}", line=self.line(node)) from None
+        if tag == "bool":
+            return text.lower() == "true"
+        return None if tag == "null" else text
+
+    def mapping(self, node: Any, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: list[Any] = []
+        for key_node, value_node in node.value:
+            if key_node.id != "scalar":
+                raise InvalidSpec(
+                    "a mapping or list stands where a key should be", line=self.line(key_node), hint=_QUOTE_HINT
+                )
+            if key_node.tag == _TAG + "merge":
+                merged += value_node.value if value_node.id == "sequence" else [value_node]
+                continue
+            key = str(key_node.value)
+            if key in result:
+                raise InvalidSpec(
+                    f"the key {key!r} is there twice", line=self.line(key_node), hint="keep one of the two"
+                )
+            self.lines[(*path, key)] = self.line(key_node)
+            result[key] = self.build(value_node, (*path, key))
+        for source in merged:
+            self.merge(source, path, result)
+        return result
+
+    def merge(self, source: Any, path: Path, result: dict[str, Any]) -> None:
+        """Add what a merge key brings; what stands in the mapping itself wins, then what was merged first."""
+        if source.id != "mapping":
+            raise InvalidSpec("<< needs a mapping, or a list of mappings", line=self.line(source))
+        inner = _Builder(self.first_line)
+        inner.open, inner.built = self.open, self.built
+        values = inner.build(source, path)
+        self.built = inner.built
+        for key in values.keys() - result.keys():
+            here = (*path, key)
+            self.lines.update({there: line for there, line in inner.lines.items() if there[: len(here)] == here})
+        result.update({key: value for key, value in values.items() if key not in result})
