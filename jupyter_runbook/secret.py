@@ -1,0 +1,100 @@
+"""The Secret type: a value whose every rendering is a mask."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Never, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MASK", "Secret", "no_masks"]
+
+#: What a mask looks like, whoever made it: for finding one where a value was meant.
+MASK = re.compile(r"\[secret ([^\]\n]+)\]")
+
+_masks_allowed: ContextVar[bool] = ContextVar("masks_allowed", default=True)
+
+
+class Secret:
+    """A text that shows itself as ``[secret NAME]`` in every rendering: print, repr, f-string, traceback, debugger.
+
+    It does not pickle and is no JSON, it has no length and no characters to go through. The text itself comes out of
+    `reveal` alone, which templates may not call.
+
+    Parameters
+    ----------
+    value
+        The text; not empty.
+    name
+        What people know it by; it stands in masks and in digests in place of the text.
+
+    Raises
+    ------
+    ValueError
+        The text is empty (nothing to keep secret: a value was left out), or the name can't stand in a mask.
+    """
+
+    __slots__ = ("__value", "name")
+
+    name: str
+
+    def __init__(self, value: str, *, name: str) -> None:
+        if not value:
+            raise ValueError(f"the secret {name} is empty")
+        if not MASK.fullmatch(f"[secret {name}]"):
+            raise ValueError(f"a secret can't be named {name!r}")
+        self.__value = value
+        self.name = name
+
+    def reveal(self) -> str:
+        """Return the text itself, to be handed to what needs it and kept nowhere."""
+        return self.__value
+
+    # Jinja's sandbox asks for this mark (jinja2.sandbox.unsafe): a template never turns a secret into plain text.
+    reveal.unsafe_callable = True  # type: ignore[attr-defined]
+
+    @property
+    def mask(self) -> str:
+        """The rendering."""
+        return f"[secret {self.name}]"
+
+    def __repr__(self) -> str:
+        if not _masks_allowed.get():
+            raise TypeError(f"the secret {self.name} can't be made into plain text here")
+        return self.mask
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(
+            self.__value.encode(errors="surrogatepass"), other.reveal().encode(errors="surrogatepass")
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError(f"the secret {self.name} is not pickled: it would be written out as plain text")
+
+
+@contextmanager
+def no_masks() -> Iterator[None]:
+    """Make a Secret that is turned into text raise TypeError, where a mask would be taken for the value itself."""
+    token = _masks_allowed.set(False)
+    try:
+        yield
+    finally:
+        _masks_allowed.reset(token)

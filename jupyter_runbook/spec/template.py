@@ -1,0 +1,198 @@
+"""``{{ expression }}`` in parsed values: Jinja2, sandboxed and strict.
+
+A template is applied to parsed scalars, never to the text of a cell, so that a value can't change the structure.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.secret import MASK, Secret, no_masks
+from jupyter_runbook.spec.yamltext import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import nodes
+    from jinja2.sandbox import SandboxedEnvironment
+
+    from jupyter_runbook.spec.yamltext import Path
+
+__all__ = ["render", "render_text"]
+
+# An error shows so many characters of a template.
+SHOWN = 80
+
+# The secrets that the text being rendered has taken in.
+_taken: ContextVar[list[Secret]] = ContextVar("taken")
+
+
+def render(document: Document, names: Mapping[str, Any]) -> Document:
+    """Fill the templates in every scalar of a parsed document, keys too.
+
+    Parameters
+    ----------
+    document
+        What `load_yaml` read.
+    names
+        The notebook's names and their values.
+
+    Raises
+    ------
+    InvalidSpec
+        With the line of the scalar: see `render_text`; or two keys that come out the same.
+    """
+    return Document(_walk(document, document.data, (), names), document.lines)
+
+
+def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None) -> Any:
+    """Fill one scalar's ``{{ … }}``.
+
+    Parameters
+    ----------
+    text
+        The scalar. One whole expression keeps its value's type; otherwise the result is text.
+    names
+        The notebook's names and their values.
+    line
+        The scalar's line, for errors.
+
+    Returns
+    -------
+    Any
+        The text or value. A `Secret` inside a text gives a `Secret` that holds the whole text.
+
+    Raises
+    ------
+    InvalidSpec
+        An undefined name, an expression that can't be Jinja2's own, an operation that the sandbox forbids, or a secret
+        that an expression would make plain text of.
+    """
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
+    from jinja2 import TemplateSyntaxError, UndefinedError
+    from jinja2.exceptions import SecurityError
+
+    place: dict[str, Any] = {"line": line}
+    taken: list[Secret] = []
+    token = _taken.set(taken)
+    try:
+        with no_masks():
+            value = _fill(text, names)
+            _check_defined(value)
+    except UndefinedError as error:
+        raise InvalidSpec(
+            f"{error.message or 'an undefined name'} in the template {_short(text)}",
+            hint="define it in a cell above, or in the parameters cell",
+            **place,
+        ) from None
+    except TemplateSyntaxError as error:
+        raise InvalidSpec(
+            f"the template {_short(text)} can't be read: {error.message}",
+            hint="braces that are not meant for the runbook stand between {% raw %} and {% endraw %}",
+            **place,
+        ) from None
+    except SecurityError as error:
+        raise InvalidSpec(
+            f"the template {_short(text)} may not do this: {error.message}",
+            hint="compute the value in a plain cell above, and use its name here",
+            **place,
+        ) from None
+    except Exception as error:  # noqa: BLE001 -- an expression can raise whatever the values' own methods raise
+        raise InvalidSpec(f"the template {_short(text)} raised {type(error).__name__}: {error}", **place) from None
+    finally:
+        _taken.reset(token)
+    if isinstance(value, str) and (masked := MASK.search(value)):
+        raise InvalidSpec(
+            f"the template {_short(text)} brings the mask of the secret {masked.group(1)} in place of its value",
+            hint="put the secret itself between the braces, not the text of an f-string or str()",
+            **place,
+        )
+    return Secret(value, name=taken[0].name) if taken else value
+
+
+def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return render_text(value, names, line=document.line(path))
+    if isinstance(value, list):
+        return [_walk(document, item, (*path, i), names) for i, item in enumerate(value)]
+    if isinstance(value, dict):
+        result: dict[str, Any] = {}
+        for key, item in value.items():
+            here = (*path, key)
+            name = render_text(key, names, line=document.line(here))
+            if isinstance(name, Secret):
+                raise document.error(here, f"the secret {name.name} can't be a key", hint="a key is shown everywhere")
+            if str(name) in result:
+                raise document.error(here, f"the key {str(name)!r} is there twice", hint="keep one of the two")
+            result[str(name)] = _walk(document, item, here, names)
+        return result
+    return value
+
+
+def _fill(text: str, names: Mapping[str, Any]) -> Any:
+    from jinja2 import nodes
+    from jinja2.environment import TemplateExpression
+
+    environment = _environment()
+    tree = environment.parse(text)
+    whole = _whole_expression(tree)
+    if whole is None:
+        return environment.from_string(text).render(dict(names))
+    assign = nodes.Assign(nodes.Name("result", "store", lineno=1), whole, lineno=1)
+    template = environment.from_string(nodes.Template([assign], lineno=1))
+    return TemplateExpression(template, undefined_to_none=False)(dict(names))
+
+
+def _whole_expression(tree: nodes.Template) -> nodes.Expr | None:
+    """Return the expression of a text that is one ``{{ … }}`` and nothing else but white space."""
+    from jinja2 import nodes
+
+    if not all(isinstance(node, nodes.Output) for node in tree.body):
+        return None
+    parts = [part for node in tree.body if isinstance(node, nodes.Output) for part in node.nodes]
+    expressions = [part for part in parts if not isinstance(part, nodes.TemplateData)]
+    blank = all(part.data.isspace() for part in parts if isinstance(part, nodes.TemplateData))
+    return expressions[0] if len(expressions) == 1 and blank else None
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True, finalize=_finalize
+    )
+    # What a runbook's author may say in an expression beside the notebook's own names; these win over ours.
+    environment.globals.clear()
+    environment.globals.update({"range": safe_range, "len": len, "str": str, "int": int, "dict": dict})
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    if not isinstance(value, Secret):
+        return value
+    _taken.get().append(value)
+    return value.reveal()
+
+
+def _check_defined(value: Any) -> None:
+    from jinja2 import Undefined
+
+    if isinstance(value, Undefined):
+        str(value)  # raises UndefinedError, with the name
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_defined(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _check_defined(item)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
