@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Never, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "Secret", "no_masks"]
+__all__ = ["MASK", "Secret", "known", "no_masks"]
 
 #: What a mask looks like, whoever made it: for finding one where a value was meant.
 MASK = re.compile(r"\[secret ([^\]\n]+)\]")
+
+# Every secret that this process has held, by value: its text is scrubbed from outputs for as long as the process lives,
+# also after the variable that held it is gone.
+_known: dict[str, str] = {}
 
 _masks_allowed: ContextVar[bool] = ContextVar("masks_allowed", default=True)
 
@@ -49,6 +53,7 @@ class Secret:
             raise ValueError(f"a secret can't be named {name!r}")
         self.__value = value
         self.name = name
+        _known.setdefault(value, name)
 
     def reveal(self) -> str:
         """Return the text itself, to be handed to what needs it and kept nowhere."""
@@ -88,6 +93,11 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> Never:
         raise TypeError(f"the secret {self.name} is not pickled: it would be written out as plain text")
+
+
+def known() -> dict[str, str]:
+    """Return every secret text that this process has held, with the name in its mask: for the redactor alone."""
+    return dict(_known)
 
 
 @contextmanager
