@@ -116,7 +116,7 @@ class Stream:
         spans = _merged([Span(0, self._done, "")] if self._done else [], self._redactor.spans(text))
         cut = self._redactor.pending(text)
         shown = "".join(_masked(text[:cut], [span for span in spans if span.start < cut]))
-        over = max((span.end for span in spans if span.start < cut), default=0)
+        over = max((span.end for span in spans if span.start < cut), default=self._done)
         self._held, self._done = text[cut:], max(0, over - cut)
         return shown
 

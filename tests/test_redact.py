@@ -101,9 +101,10 @@ SECRETS = st.dictionaries(st.text("abc\n", min_size=1, max_size=5), st.sampled_f
 
 
 @given(PIECES, SECRETS)
+@example(["aa", ""], {"aa": "x"})
 @example(["a"] * 12, {"aa": "x"})
 @example(["ab", "ca", "bc"], {"abcab": "x", "ab": "y"})
-@settings(max_examples=300)
+@settings(max_examples=500)
 def test_a_stream_shows_what_the_whole_text_would(pieces: list[str], secrets: dict[str, str]) -> None:
     redactor = Redactor(secrets)
     stream = redactor.stream()
