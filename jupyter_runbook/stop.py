@@ -1,0 +1,94 @@
+"""The token that ends a step's work: a deadline, or somebody who pressed stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from jupyter_runbook.errors import Interrupted, RunbookError, StepTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Stop"]
+
+
+class Stop:
+    """Set once, by a deadline or by hand; work asks `check`, sleeps with `wait`, and is told by `calling`.
+
+    Use it as a context manager: the deadline's timer ends with the block.
+
+    Parameters
+    ----------
+    seconds
+        The time until `StepTimeout`; None for no limit.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
+        self._error: RunbookError | None = None
+        self._ends = None if seconds is None else time.monotonic() + seconds
+        self._timer: threading.Timer | None = None
+        if seconds is not None:
+            error = StepTimeout(f"it took longer than {seconds:g} s", hint="give it more time with --timeout")
+            # A second more than the longest timer (threading.TIMEOUT_MAX) is the same as no limit.
+            self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self.set, [error])
+            self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        if self._timer:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def set(self, error: RunbookError | None = None) -> None:
+        """End the work; the first call says why, by default that somebody pressed stop."""
+        with self._lock:
+            if self._error is not None:
+                return
+            self._error = error or Interrupted("it was stopped")
+            self._event.set()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    @property
+    def error(self) -> RunbookError | None:
+        """Why the work has to end; None while it goes on."""
+        return self._error
+
+    def check(self) -> None:
+        """Raise why the work has to end, if it has to: `StepTimeout` or `Interrupted`."""
+        if self._error is not None:
+            # Two threads that raise one and the same error would mix their tracebacks.
+            raise type(self._error)(self._error.message, hint=self._error.hint)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until the work has to end, and then raise as `check` does."""
+        self._event.wait(seconds)
+        self.check()
+
+    def remaining(self, most: float) -> float:
+        """Return the seconds until the deadline, at least 0 and at most ``most``: for a network call's own limit."""
+        return most if self._ends is None else max(0.0, min(most, self._ends - time.monotonic()))
+
+    @contextmanager
+    def calling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call back as soon as the work has to end (at once if it has to already), from whatever thread sets it."""
+        with self._lock:
+            self._callbacks.append(callback)
+            late = self._error is not None
+        try:
+            if late:
+                callback()
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)

@@ -1,0 +1,59 @@
+"""The stop token: once, from any thread, at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from jupyter_runbook.errors import Interrupted, StepTimeout
+from jupyter_runbook.stop import Stop
+
+
+def test_a_deadline_ends_a_wait() -> None:
+    begun = time.monotonic()
+    with Stop(0.05) as stop, pytest.raises(StepTimeout, match=r"longer than 0\.05 s"):
+        stop.wait(30)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_stop_from_another_thread_ends_a_wait_and_calls_back() -> None:
+    called = threading.Event()
+    with Stop() as stop, stop.calling(called.set):
+        threading.Timer(0.05, stop.set).start()
+        with pytest.raises(Interrupted):
+            stop.wait(30)
+        assert called.wait(5)
+
+
+def test_the_first_reason_stays() -> None:
+    stop = Stop()
+    stop.set(StepTimeout("first"))
+    stop.set()
+    assert isinstance(stop.error, StepTimeout)
+    with pytest.raises(StepTimeout, match="first"):
+        stop.check()
+
+
+def test_who_comes_late_is_called_at_once_and_who_left_is_not() -> None:
+    calls: list[str] = []
+    stop = Stop()
+    with stop.calling(lambda: calls.append("left")):
+        pass
+    stop.set()
+    with stop.calling(lambda: calls.append("late")):
+        assert calls == ["late"]
+
+
+def test_a_timer_ends_with_the_block() -> None:
+    with Stop(3600) as stop:
+        assert stop.remaining(10) == 10
+        assert stop.remaining(1e9) <= 3600
+    timer = stop._timer
+    assert timer is not None
+    timer.join(5)
+    assert not timer.is_alive()
+    assert stop.error is None
+    assert Stop().remaining(7) == 7
+    assert Stop(0).remaining(7) == 0
