@@ -1,0 +1,146 @@
+"""The Provider interface: what a new backend writes, and all that it writes.
+
+A provider is one class with one line in its package's ``pyproject.toml``::
+
+    [project.entry-points."jupyter_runbook.providers"]
+    files = "my_package:Files"
+
+The entry point's name is the magic's name: with this line, ``%%files`` exists as soon as ``%load_ext jupyter_runbook``
+has run, and the class is imported when a cell first uses it. Our own providers register in the same way.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from jupyter_runbook.plan import Change, Plan
+    from jupyter_runbook.record import ChangeRecord
+    from jupyter_runbook.spec.cell import Cell
+    from jupyter_runbook.spec.options import Option
+    from jupyter_runbook.stop import Stop
+
+__all__ = ["Context", "Provider", "Result"]
+
+Spec = TypeVar("Spec")
+State = TypeVar("State")
+
+
+class Context(Protocol):
+    """What the core hands to `Provider.observe` and `Provider.apply`: the way to tell and to be told."""
+
+    @property
+    def stop(self) -> Stop:
+        """The token to heed within a second: ask ``stop.check()``, sleep with ``stop.wait(seconds)``."""
+
+    @property
+    def state(self) -> Any:
+        """While applying: the state that the plan was made from."""
+
+    @property
+    def done(self) -> Mapping[str, Any]:
+        """While applying: what `Provider.apply` returned for each change done so far, by resource."""
+
+    def output(self, text: str) -> None:
+        """Show and log text of the tool's own, as it comes; it is redacted on the way."""
+
+    def row(self, row: ChangeRecord) -> None:
+        """Add what the run found out as it went (one task on one host) as a row of the record."""
+
+    def found(self, resource: str, identifier: str) -> None:
+        """Note in the journal, at once, the ID that a service gave to a resource: a crash must not lose it."""
+
+    def fact(self, name: str, value: Any) -> None:
+        """Add what `--out` binds and no later observation would tell, like an exit code."""
+
+    def version(self, tool: str, version: str) -> None:
+        """Tell the version of a tool or service that takes part."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What ``--out`` binds.
+
+    Parameters
+    ----------
+    resources
+        One mapping a resource, as observed last.
+    facts
+        What else is worth knowing: an exit code, an address.
+    """
+
+    resources: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def df(self) -> pd.DataFrame:
+        """Return the resources as a table, one row each.
+
+        Raises
+        ------
+        MissingDependency
+            pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            from jupyter_runbook.errors import MissingDependency
+
+            raise MissingDependency("a table needs pandas", hint="pip install 'jupyter-runbook[pandas]'") from None
+        return pd.DataFrame([dict(row) for row in self.resources])
+
+
+class Provider(ABC, Generic[Spec, State]):
+    """Five stages; the core does the rest: options, templates, approval, order, redaction, record, journal, display.
+
+    An instance lives as long as its kernel and may keep connections open between cells. Errors are those of
+    `jupyter_runbook.errors`: an `InvalidSpec` with its line from `parse`, else a `StepError` of the kind that fits.
+    """
+
+    #: One line for ``--help``.
+    summary: ClassVar[str] = ""
+    #: A whole cell, for ``--help``.
+    example: ClassVar[str] = ""
+    #: The options of the magic beyond those that all share.
+    options: ClassVar[tuple[Option, ...]] = ()
+    #: How many changes are made side by side.
+    workers: ClassVar[int] = 8
+
+    @abstractmethod
+    def parse(self, cell: Cell) -> Spec:
+        """Read the cell. Pure.
+
+        Returns
+        -------
+        Spec
+            A frozen dataclass or plain values; a `Secret` stays one. Its values make the ``spec_digest``.
+
+        Raises
+        ------
+        InvalidSpec
+            With the line in the cell.
+        """
+
+    @abstractmethod
+    def observe(self, spec: Spec, ctx: Context) -> State:
+        """Look at what is there now. Only reads; a service's own dry run belongs here too."""
+
+    @abstractmethod
+    def plan(self, spec: Spec, state: State) -> Plan:
+        """Compare. Pure: it is made before applying and again after, and must be empty then."""
+
+    @abstractmethod
+    def apply(self, change: Change, spec: Spec, ctx: Context) -> Any:
+        """Make one change of the plan, and return what is there now: plain values for the record's ``after``.
+
+        It runs in a thread of its own, beside other changes that it does not need. None leaves the planned ``after``.
+        """
+
+    def result(self, spec: Spec, state: State) -> Result:  # noqa: ARG002 -- for the providers that have one
+        """Return what ``--out`` binds, from the state observed last. Pure."""
+        return Result()
