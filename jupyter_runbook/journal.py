@@ -1,0 +1,206 @@
+"""The journal: an append-only file of beginnings and records, beside the notebook.
+
+``begin`` is on the disk before the first write call, ``end`` after the last; a begin without an end is a step that was
+interrupted. Each line is one JSON object whose first two keys are ``event`` and ``id``:
+
+- ``begin``: the step is about to change something; who, where, which plan, and the process that does it
+- ``found``: the ID that a service gave to a resource, as soon as it gave it
+- ``end``: the whole step record (a step that changes nothing has this line alone)
+- ``interrupted``: a later run noticed that a begin has no end
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.record import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jupyter_runbook.canonical import JSON
+    from jupyter_runbook.record import StepRecord
+
+__all__ = ["Begin", "Journal"]
+
+# A line is read whole only where its first keys say that it is needed: records are long.
+_HEAD = re.compile(rb'\{"event":"(begin|end|found|interrupted)","id":"([^"\\]+)"')
+
+
+@dataclass(frozen=True)
+class Begin:
+    """A step that began and whose end is not there.
+
+    Parameters
+    ----------
+    id
+        The record's id.
+    name, provider, at, user, host
+        What began, when (UTC), who did it and where.
+    alive
+        Whether its process is still at work; None where it ran on another host.
+    found
+        The IDs that services gave to its resources, by resource.
+    """
+
+    id: str
+    name: str
+    provider: str
+    at: str
+    user: str
+    host: str
+    alive: bool | None
+    found: dict[str, str]
+
+
+class Journal:
+    """Append to a journal, and find what an earlier run left open.
+
+    Parameters
+    ----------
+    path
+        The file; it and its folder are made with the first line, for the user alone to read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, draft: StepRecord) -> None:
+        """Note that a step is about to change something.
+
+        Raises
+        ------
+        OSError
+            The line is not safe on the disk; nothing of it is left, and the step must not go on.
+        """
+        self._append(
+            "begin",
+            draft.id,
+            run=draft.run,
+            cell_id=draft.cell_id,
+            name=draft.name,
+            provider=draft.provider,
+            target=draft.target,
+            at=utc(),
+            plan_digest=draft.plan_digest,
+            user=draft.actor.user,
+            **_process(),
+        )
+
+    def found(self, step: str, resource: str, identifier: str) -> None:
+        """Note the ID that a service gave to a resource of a step that has begun."""
+        self._append("found", step, at=utc(), resource=resource, identifier=identifier)
+
+    def end(self, record: StepRecord) -> None:
+        """Add a record."""
+        self._append("end", record.id, at=utc(), record=record.wire())
+
+    def interrupted(self, begin: Begin) -> None:
+        """Note that an open begin was noticed, so that it is told once."""
+        self._append("interrupted", begin.id, at=utc(), **_process())
+
+    def open(self) -> list[Begin]:
+        """Return the beginnings without an end, oldest first."""
+        begun: dict[bytes, dict[str, Any]] = {}
+        found: dict[bytes, dict[str, str]] = {}
+        for event, step, line in self._lines():
+            if event == b"begin":
+                begun[step] = _load(line)
+            elif event == b"found":
+                entry = _load(line)
+                found.setdefault(step, {})[str(entry.get("resource"))] = str(entry.get("identifier"))
+            else:
+                begun.pop(step, None)
+        return [_begin(entry, found.get(step, {})) for step, entry in begun.items() if entry]
+
+    def _lines(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    # A last line without its end is one that a crash cut off.
+                    if line.endswith(b"\n") and (head := _HEAD.match(line)):
+                        yield head[1], head[2], line
+        except FileNotFoundError:
+            return
+
+    def _append(self, event: str, step: str, **entry: JSON) -> None:
+        line = json.dumps({"event": event, "id": step, **entry}, separators=(",", ":"), ensure_ascii=False).encode()
+        with self._locked() as descriptor:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            try:
+                _write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        new = not self.path.exists()
+        if new:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if new:
+                _sync_folder(self.path.parent)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _process() -> dict[str, JSON]:
+    """Name this process so that no later one with its number is taken for it."""
+    import psutil
+
+    return {"host": socket.gethostname(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}
+
+
+def _alive(entry: dict[str, Any]) -> bool | None:
+    import psutil
+
+    if entry.get("host") != socket.gethostname():
+        return None
+    try:
+        # The clock of the boot may be set while a process runs; a second apart is the same process.
+        return abs(psutil.Process(int(entry["pid"])).create_time() - float(entry["process_started"])) < 1
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return False
+
+
+def _load(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _begin(entry: dict[str, Any], found: dict[str, str]) -> Begin:
+    texts = {name: str(entry.get(name) or "unknown") for name in ("id", "name", "provider", "at", "user", "host")}
+    return Begin(**texts, alive=_alive(entry), found=found)
