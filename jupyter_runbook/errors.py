@@ -18,7 +18,8 @@
     │   ├── NotApproved                    exit code 3
     │   ├── Frozen
     │   ├── Partial                        some of the changes were made, some not
-    │   └── ToolFailed                     what we called said no, in its own words
+    │   ├── ToolFailed                     what we called said no, in its own words
+    │   └── StepFailed                     what a magic raises: the step's record tells all
     └── Interrupted                        exit code 130: somebody pressed stop
 
 A leaf also is the builtin that it means, so that callers who know nothing of us can catch it.
@@ -28,7 +29,10 @@ Messages are one line; `hint` says what to do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from jupyter_runbook.record import StepRecord
 
 ErrorKind = Literal[
     "invalid-spec",
@@ -62,6 +66,7 @@ __all__ = [
     "RunbookError",
     "StalePlan",
     "StepError",
+    "StepFailed",
     "StepTimeout",
     "ToolFailed",
     "Unreachable",
@@ -113,8 +118,8 @@ class RunbookError(Exception):
         The resource that it is about, as the plan names it.
     """
 
-    kind: ClassVar[ErrorKind] = "tool"
-    exit_code: ClassVar[int] = 1
+    kind: ErrorKind = "tool"
+    exit_code: int = 1
 
     def __init__(
         self,
@@ -156,7 +161,7 @@ class RunbookError(Exception):
 class BadInput(RunbookError, ValueError):
     """What the user gave can't be used; nothing was touched."""
 
-    kind: ClassVar[ErrorKind] = "invalid-spec"
+    kind: ErrorKind = "invalid-spec"
     exit_code = 2
 
 
@@ -261,6 +266,40 @@ class ToolFailed(StepError):
     """The tool, service or command that was called failed, in its own words."""
 
     kind = "tool"
+
+
+class StepFailed(StepError):
+    """A step failed, or somebody stopped it: what a cell magic raises, so that Run All and papermill stop there.
+
+    Parameters
+    ----------
+    record
+        The step's record; it has been shown and journaled before.
+    """
+
+    def __init__(self, record: StepRecord) -> None:
+        error = record.error
+        what = error.message if error else record.summary
+        if error and error.resource and error.resource not in what:
+            what = f"{error.resource}: {what}"
+        super().__init__(
+            f"{record.name}: {what}", hint=error.hint if error else None, resource=error.resource if error else None
+        )
+        self.record = record
+        if error:
+            self.kind = error.kind
+        # A step that was not let run is told from one that ran and failed (the command line's contract).
+        self.exit_code = {"stale-plan": 3, "not-approved": 3}.get(self.kind, 1)
+        if record.status == "interrupted":
+            self.exit_code = 130
+
+    def __reduce__(self) -> tuple[type[Self], tuple[StepRecord]]:
+        return type(self), (self.record,)
+
+    def _render_traceback_(self) -> list[str]:
+        said = self.record.status if self.record.error is None else self.kind
+        first, *rest = self.lines()
+        return [f"StepFailed ({said}): {first}", *rest]
 
 
 class Interrupted(RunbookError):

@@ -2,14 +2,17 @@
 
 import inspect
 import pickle
+from dataclasses import replace
 
 import pytest
 
 from jupyter_runbook import errors
-from jupyter_runbook.errors import BadInput, InvalidSpec, RunbookError, StepTimeout, Unreachable, Where
+from jupyter_runbook.errors import BadInput, InvalidSpec, RunbookError, StepFailed, StepTimeout, Unreachable, Where
+from jupyter_runbook.record import ErrorRecord, Status
+from tests.test_record import DRAFT
 
 ALL = [value for name in errors.__all__ if inspect.isclass(value := getattr(errors, name))]
-LEAVES = [value for value in ALL if issubclass(value, RunbookError)]
+LEAVES = [value for value in ALL if issubclass(value, RunbookError) and value is not StepFailed]
 
 
 def test_every_error_is_exported_and_drawn_in_the_docstring() -> None:
@@ -67,3 +70,33 @@ def test_ipython_shows_the_lines_and_no_traceback() -> None:
         "Unreachable (unreachable): no route",
         "→ look",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "lines", "code"),
+    [
+        (
+            ErrorRecord("tool", "exit status 3", "script x", "look at line 2"),
+            ["StepFailed (tool): make-key: script x: exit status 3", "→ look at line 2"],
+            1,
+        ),
+        (
+            ErrorRecord("stale-plan", "the plan of script x changed", "script x"),
+            ["StepFailed (stale-plan): make-key: the plan of script x changed"],
+            3,
+        ),
+        (ErrorRecord("not-approved", "nobody"), ["StepFailed (not-approved): make-key: nobody"], 3),
+    ],
+)
+def test_a_failed_step_is_told_from_its_record(error: ErrorRecord, lines: list[str], code: int) -> None:
+    raised = StepFailed(replace(DRAFT, error=error))
+    assert raised._render_traceback_() == lines
+    assert raised.exit_code == code
+    again = pickle.loads(pickle.dumps(raised))
+    assert (again._render_traceback_(), again.record) == (lines, raised.record)
+
+
+def test_an_interrupted_step_says_so() -> None:
+    raised = StepFailed(replace(DRAFT, error=None, status=Status.INTERRUPTED, summary="stopped after 3 s"))
+    assert raised._render_traceback_() == ["StepFailed (interrupted): make-key: stopped after 3 s"]
+    assert raised.exit_code == 130
