@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from jupyter_runbook.errors import Interrupted, RunbookError, StepTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stop"]
+__all__ = ["Stop", "interrupt_sets"]
 
 
 class Stop:
@@ -92,3 +94,39 @@ class Stop:
         finally:
             with self._lock:
                 self._callbacks.remove(callback)
+
+
+@contextmanager
+def interrupt_sets(stop: Stop) -> Iterator[None]:
+    """Make Ctrl-C set the token while changes are made, so that no bookkeeping is cut in half; a second one raises.
+
+    The handler only writes to a pipe, and a thread sets the token: a handler must not take a lock that the code it
+    interrupts may hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = os.pipe()
+    pressed = False
+
+    def handler(_number: int, _frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        os.write(writer, b"!")
+
+    def watch() -> None:
+        if os.read(reader, 1) == b"!":
+            stop.set()
+
+    watcher = threading.Thread(target=watch, name="runbook interrupt", daemon=True)
+    before = signal.signal(signal.SIGINT, handler)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        os.close(writer)
+        watcher.join()
+        os.close(reader)

@@ -1,0 +1,266 @@
+"""A step at work: the parts of the stages that `step.run` names."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.context import StepContext
+from jupyter_runbook.draft import Draft
+from jupyter_runbook.errors import (
+    BadInput,
+    Interrupted,
+    InvalidSpec,
+    NotApproved,
+    RunbookError,
+    StalePlan,
+    StepTimeout,
+    ToolFailed,
+)
+from jupyter_runbook.execute import Executor
+from jupyter_runbook.record import StepRecord, utc
+from jupyter_runbook.registry import missing
+from jupyter_runbook.spec.options import parse_options
+from jupyter_runbook.stop import Stop, interrupt_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from importlib.metadata import EntryPoint
+
+    from jupyter_runbook.plan import Change, Plan
+    from jupyter_runbook.provider import Provider, Result
+    from jupyter_runbook.session import Live, Session
+    from jupyter_runbook.spec.options import StepOptions
+
+__all__ = ["Running", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell to be run.
+
+    Parameters
+    ----------
+    point
+        The entry point of its provider; its name is the magic's.
+    line
+        The magic's line, without the magic.
+    body
+        The text below it.
+    names
+        The notebook's names and their values.
+    source
+        The cell's whole source as saved, for its digest.
+    cell_id
+        The cell's id in the notebook.
+    """
+
+    point: EntryPoint
+    line: str
+    body: str
+    names: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    cell_id: str | None = None
+
+    @property
+    def magic(self) -> str:
+        """The magic as it is typed."""
+        return f"%%{self.point.name}"
+
+
+class Running:
+    """One step at work: each method is a part of a stage of `run`."""
+
+    def __init__(self, step: Step, session: Session, live: Live) -> None:
+        self.step = step
+        self.session = session
+        self.live = live
+        source = None if step.source is None else step.source.encode("utf-8", "surrogatepass")
+        self.draft = Draft(
+            step.point.name, step.cell_id, hashlib.sha256(source).hexdigest() if source else None, session
+        )
+        self.approved: set[str] = set()
+        self.notify: Callable[[], object] = _nothing
+        for text in session.left_open():
+            live.notice(session.redactor.text(text))
+        live.progress(self.draft.progress())
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Turn whatever ends a stage into the record's error."""
+        try:
+            yield
+        except RunbookError as error:
+            self.draft.error = error
+        except KeyboardInterrupt:
+            self.draft.error = Interrupted("it was stopped")
+        except Exception as error:  # noqa: BLE001 -- a provider's fault must end in a record
+            self.draft.error = self.unexpected(error)
+
+    def options(self, provider: Provider[Any, Any]) -> StepOptions:
+        """Read the magic's line."""
+        options = parse_options(self.step.line, provider.options, self.step.names, magic=self.step.magic)
+        self.draft.options = options
+        return options
+
+    def wanted(self, options: StepOptions) -> bool:
+        """Evaluate ``--when``."""
+        if options.when is None:
+            return True
+        try:
+            # A runbook's author may run any Python in the notebook anyway.
+            holds = bool(eval(options.when, dict(self.step.names)))  # noqa: S307
+        except Exception as error:  # noqa: BLE001 -- an expression can raise whatever the values' own methods raise
+            raise InvalidSpec(f"--when {options.when!r} raised {type(error).__name__}: {error}", line=1) from None
+        if not holds:
+            self.draft.skipped = f"{options.when} is false"
+        return holds
+
+    def attempts(self, stop: Stop, options: StepOptions) -> Iterator[Any]:
+        """Yield a context for each try; a failure that a retry may mend ends its try, and the next one plans anew."""
+        for left in range(options.retries, -1, -1):
+            attempt = _Attempt(self.draft, last=left == 0)
+            yield attempt
+            if attempt.error is None:
+                return
+            self.output(f"[failed: {attempt.error.message}; the next of {left} tries comes in {options.delay:g} s]\n")
+            stop.wait(options.delay)
+
+    def planned(self, plan: Plan) -> None:
+        """Take the plan of this attempt."""
+        self.draft.planned(plan)
+
+    def hold_to(self, options: StepOptions) -> None:
+        """Refuse a first plan that is not the one of ``--plan``; a retry's is asked for instead."""
+        made = self.draft.plan_digest or ""
+        if options.plan and not self.draft.attempts:
+            if not made.startswith(options.plan):
+                raise StalePlan(
+                    f"the plan made now is {made[:12]}, not {options.plan}: nothing was done",
+                    hint="read the plan with --check, and give its digest to --plan",
+                )
+            self.approved.add(made)
+
+    def approve(self, options: StepOptions) -> None:
+        """Ask, where the step wants it."""
+        made = self.draft.plan_digest or ""
+        if not (options.confirm or options.plan) or made in self.approved:
+            return
+        approval = self.session.approver(self.draft.so_far())
+        self.draft.approval = approval
+        if approval.answer != "yes":
+            who = "nobody could be asked" if approval.answer == "nobody" else f"{approval.by} said no"
+            why = f": {approval.reason}" if approval.reason and approval.answer == "no" else ""
+            hint = f"apply this plan with --plan {made[:12]}" if approval.answer == "nobody" else None
+            raise NotApproved(f"{who}{why}; nothing was done", hint=hint)
+        self.approved.add(made)
+
+    @contextmanager
+    def begun(self, stop: Stop) -> Iterator[None]:
+        """Note the beginning in the journal before the first write; until the end, Ctrl-C sets the stop token."""
+        stop.check()
+        try:
+            self.session.journal.begin(self.draft.so_far())
+        except OSError as error:
+            raise ToolFailed(
+                f"the journal {self.session.journal.path} can't be written ({error.strerror}): nothing was done",
+                hint="without a journal an interrupted step would be lost; make room, or make the folder writable",
+            ) from None
+        with interrupt_sets(stop):
+            yield
+
+    def apply(self, plan: Plan, provider: Provider[Any, Any], spec: Any, state: Any, stop: Stop) -> None:
+        """Make the changes of the very plan that was shown."""
+        several = len(plan.work) > 1
+        done: dict[str, Any] = {}
+
+        def make(change: Change) -> Any:
+            with self.context(stop, state=state, done=done, resource=change.resource, prefix=several) as context:
+                done[change.resource] = value = provider.apply(change, spec, context)
+                return value
+
+        executor = Executor(
+            plan,
+            make,
+            stop,
+            workers=provider.workers,
+            ended=self.draft.settle,
+            refresh=lambda: self.live.progress(self.draft.progress(executor)),
+            unexpected=self.unexpected,
+        )
+        self.notify = executor.notify
+        outcomes = executor.run()
+        self.notify = _nothing
+        error = self.draft.outcome_error(outcomes)
+        if error is not None:
+            raise error
+
+    def judge(self, again: Plan) -> None:
+        """Fail the step where a plan that can be judged still remains."""
+        error = self.draft.remains(again)
+        if error is not None:
+            raise error
+
+    def end(self, result: Result | None) -> tuple[StepRecord, Result | None]:
+        """Make the record, journal it and show it."""
+        record = self.draft.seal()
+        try:
+            self.session.journal.end(record)
+        except OSError as error:
+            self.live.notice(f"this step's record is not in the journal: {error.strerror or error}")
+        self.session.prev = record.digest
+        self.live.done(record)
+        if result is not None and self.draft.facts:
+            result = replace(result, facts={**self.draft.facts, **result.facts})
+        return record, result
+
+    def context(self, stop: Stop, **known: Any) -> StepContext:
+        """Return what the provider is handed."""
+        return StepContext(self.session, self.draft, stop, self.output, **known)
+
+    def output(self, text: str) -> None:
+        """Log and show text that is redacted already."""
+        with self.draft.lock:
+            self.draft.log.write(text)
+        self.notify()
+
+    def unexpected(self, error: Exception) -> RunbookError:
+        """Return the error for what no provider should raise; its traceback goes to the log."""
+        if isinstance(error, ModuleNotFoundError):
+            return missing(self.step.point, error)
+        text = "".join(traceback.format_exception(error))
+        self.output(self.session.redactor.text(text))
+        return ToolFailed(
+            f"{type(error).__name__}: {error}",
+            hint=f"this is a fault of {self.step.magic} itself; the step's log has the traceback",
+        )
+
+
+class _Attempt:
+    """One try: notes itself in the draft, and lets through what no retry can mend."""
+
+    def __init__(self, draft: Draft, *, last: bool) -> None:
+        self.draft = draft
+        self.last = last
+        self.error: RunbookError | None = None
+        self.started = utc()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        ours = error if isinstance(error, RunbookError) else None
+        told = ours or (ToolFailed(f"{type(error).__name__}: {error}") if error else None)
+        self.draft.tried(self.started, told)
+        final = (BadInput, Interrupted, NotApproved, StalePlan, StepTimeout)
+        if ours is None or self.last or isinstance(ours, final):
+            return False
+        self.error = ours
+        return True
+
+
+def _nothing() -> None:
+    """Stand where no executor listens."""
