@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from jupyter_runbook import secret
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_other_tests() -> Iterator[None]:
-    """A process knows its secrets for as long as it lives; a test must not find those of another."""
-    secret._known.clear()
-    yield
+def _no_secrets_of_other_tests() -> None:
+    """Forget the secrets of other tests: a process knows its secrets for as long as it lives."""
     secret._known.clear()
