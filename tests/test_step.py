@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
-from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from jupyter_runbook.journal import Journal
-from jupyter_runbook.record import Approval, ChangeStatus, Status, StepRecord, schema, utc
+from jupyter_runbook.record import Approval, ChangeStatus, Status, StepRecord, utc
 from jupyter_runbook.registry import GROUP
 from jupyter_runbook.running import Step
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.session import Live, Progress, Session
-from jupyter_runbook.step import Done, run
+from jupyter_runbook.session import Progress, Session
+from jupyter_runbook.step import run
+from tests.bench import FILES, Bench
 from tests.files import Files
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-POINT = EntryPoint("files", "tests.files:Files", GROUP)
-
-
-@dataclass
-class Screen(Live):
-    """A display that keeps what it was shown."""
-
-    notices: list[str] = field(default_factory=list)
-    shown: list[Progress] = field(default_factory=list)
-    records: list[StepRecord] = field(default_factory=list)
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
-
-    def progress(self, progress: Progress) -> None:
-        self.shown.append(progress)
-
-    def done(self, record: StepRecord) -> None:
-        self.records.append(record)
-
-
-@dataclass
-class Bench:
-    """A folder, a session and a screen."""
-
-    root: Path
-    session: Session
-    screen: Screen = field(default_factory=Screen)
-
-    def run(self, body: str, line: str = "", **names: Any) -> Done:
-        source = f"%%files {line}\n{body}"
-        step = Step(POINT, f"--folder {self.root} {line}", body, names, source, "cell-1")
-        Files.calls.clear()
-        done = run(step, self.session, self.screen)
-        wire = json.loads(json.dumps(done.record.wire()))
-        jsonschema.validate(wire, schema(), cls=jsonschema.Draft202012Validator)
-        assert self.screen.records[-1] == done.record
-        assert self.journal()[-1]["record"] == wire
-        assert done.record.digest == done.record.compute_digest()
-        return done
-
-    def journal(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.session.journal.path.read_text().splitlines()]
-
-    def events(self) -> list[str]:
-        return [entry["event"] for entry in self.journal()]
 
 
 @pytest.fixture
@@ -347,7 +298,7 @@ def test_a_record_that_can_not_be_journaled_is_still_shown_and_said(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Journal, "end", full)
-    run(Step(POINT, f"--folder {bench.root}", "a: one"), bench.session, bench.screen)
+    run(Step(FILES, f"--folder {bench.root}", "a: one"), bench.session, bench.screen)
     assert bench.screen.notices == ["this step's record is not in the journal: No space left on device"]
     assert bench.screen.records[0].status is Status.CHANGED
 

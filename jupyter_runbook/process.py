@@ -1,0 +1,176 @@
+"""Run a program: its output as it comes, its end without waiting on who holds its pipe, and the whole group stopped."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from jupyter_runbook.stop import Stop
+
+__all__ = ["memory_file", "run_program"]
+
+# Between SIGTERM and SIGKILL to a program that has to stop, in seconds.
+PATIENCE = 1.0
+CHUNK = 65536
+
+
+def run_program(
+    command: Sequence[str | Path],
+    *,
+    stop: Stop,
+    output: Callable[[str], object],
+    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """Run a program in a process group of its own, with nothing to read and both its outputs in one.
+
+    A process that it leaves in the background does not hold this call up, even if it keeps the output open.
+
+    Parameters
+    ----------
+    command
+        The program and its arguments.
+    stop
+        Once it is set, the group gets SIGTERM, and SIGKILL a second later.
+    output
+        Called with each piece of text, in this thread; bytes that are no UTF-8 become U+FFFD.
+    cwd
+        The folder to run in.
+    pass_fds
+        Open files to hand over.
+
+    Returns
+    -------
+    int
+        The exit status; negative for a signal.
+
+    Raises
+    ------
+    StepTimeout, Interrupted
+        The token was set; the program is gone.
+    OSError
+        The program can't be started.
+    """
+    stop.check()
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=cwd,
+        pass_fds=pass_fds,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    bell = _Bell()
+
+    def wait() -> None:
+        process.wait()
+        bell.ring()
+
+    waiter = threading.Thread(target=wait, name="runbook wait", daemon=True)
+    waiter.start()
+    try:
+        with _reading(process, output) as read, stop.calling(bell.ring):
+            _watch(process, stop, bell, read)
+    finally:
+        if stop.error is not None or process.poll() is None:
+            _kill(process, signal.SIGKILL)
+        waiter.join()
+        bell.close()
+        if process.stdout:
+            process.stdout.close()
+    stop.check()
+    return process.returncode
+
+
+def memory_file(data: bytes) -> int:
+    """Return a descriptor of an unnamed file in memory with this content, at its beginning."""
+    descriptor = os.memfd_create("runbook")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+class _Bell:
+    """A pipe that wakes a selector from any thread, and can be closed while others still ring."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe()
+        self._lock = threading.Lock()
+        self._open = True
+
+    def ring(self) -> None:
+        with self._lock:
+            if self._open:
+                os.write(self._writer, b"!")
+
+    def close(self) -> None:
+        with self._lock:
+            self._open = False
+            os.close(self._writer)
+            os.close(self.reader)
+
+
+@contextmanager
+def _reading(process: subprocess.Popen[bytes], output: Callable[[str], object]) -> Iterator[Callable[[], bool]]:
+    """Yield a function that reads one piece, and tells whether there may be more now."""
+    assert process.stdout is not None  # noqa: S101 -- a pipe was asked for
+    descriptor = process.stdout.fileno()
+    os.set_blocking(descriptor, False)
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def read() -> bool:
+        try:
+            piece = os.read(descriptor, CHUNK)
+        except BlockingIOError:
+            return False
+        if text := decode(piece):
+            output(text)
+        return bool(piece)
+
+    yield read
+    if rest := decode(b"", final=True):
+        output(rest)
+
+
+def _watch(process: subprocess.Popen[bytes], stop: Stop, bell: _Bell, read: Callable[[], bool]) -> None:
+    """Read until the program has ended and what it wrote is read."""
+    kill_at: float | None = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(bell.reader, selectors.EVENT_READ)
+        selector.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]  # checked in _reading
+        while process.returncode is None:
+            timeout = None if kill_at is None else max(0.0, kill_at - time.monotonic())
+            ready = {key.fd for key, _ in selector.select(timeout)}
+            if process.stdout and process.stdout.fileno() in ready and not read():
+                selector.unregister(process.stdout)
+            if bell.reader in ready:
+                os.read(bell.reader, CHUNK)
+            if stop.error is not None and kill_at is None:
+                _kill(process, signal.SIGTERM)
+                kill_at = time.monotonic() + PATIENCE
+            elif kill_at is not None and time.monotonic() >= kill_at:
+                _kill(process, signal.SIGKILL)
+                kill_at = time.monotonic() + PATIENCE
+    while read():
+        pass
+
+
+def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,306 @@
+"""``%%shell``: a bash script that is a step, with guards that say whether it has to run."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import signal
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.plan import Action, Change, Plan
+from jupyter_runbook.process import memory_file, run_program
+from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.spec.cell import Cell
+from jupyter_runbook.spec.options import Option
+from jupyter_runbook.spec.script import Script, load_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.stop import Stop
+
+__all__ = ["Shell", "ShellSpec", "ShellState"]
+
+# What `--out` keeps of the output, in characters.
+OUTPUT_LIMIT = 1_000_000
+TITLE_LIMIT = 60
+# bash: the command was found but can't be executed, or was not found.
+NO_COMMAND = (126, 127)
+SIGNALLED = 128
+
+
+@dataclass(frozen=True)
+class ShellSpec:
+    """A script and its guards; what is empty or None was not given."""
+
+    title: str
+    source: str
+    script: Script
+    creates: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    unless: Script | None = None
+    onlyif: Script | None = None
+    cwd: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the script runs in and that relative guards start from."""
+        return Path(self.cwd).expanduser() if self.cwd else Path()
+
+
+@dataclass(frozen=True)
+class ShellState:
+    """What the guards see: whether each path is there, and how the guards' commands ended (None: not asked)."""
+
+    there: dict[str, bool]
+    unless: int | None = None
+    onlyif: int | None = None
+
+
+class Shell(Provider[ShellSpec, ShellState]):
+    """Run a script under ``bash -euo pipefail``."""
+
+    summary = "A bash script (-euo pipefail). With a guard it runs only where it has to; a non-zero exit fails it."
+    example = "%%shell --creates {{ folder }}/key\nssh-keygen -q -t ed25519 -N '' -f {{ folder }}/key"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(("--creates",), "it makes this path (or glob): not run where that is there", "P", many=True),
+        Option(("--removes",), "it takes this path away: not run where that is not there", "P", many=True),
+        Option(("--unless",), "not run where this command succeeds", "CMD", template=False),
+        Option(("--onlyif",), "run only where this command succeeds", "CMD", template=False),
+        Option(("--cwd",), "the folder to run in", "DIR"),
+    )
+    workers = 1
+
+    def parse(self, cell: Cell) -> ShellSpec:
+        """Read the script; see `load_script` for what its templates become."""
+        if cell.options.absent:
+            raise cell.refuse("--absent", "a script has no opposite; write a step that removes, with --removes")
+        lines = [line.strip() for line in cell.body.splitlines()]
+        first = next((line for line in lines if line and not line.startswith("#")), None)
+        if first is None:
+            raise InvalidSpec("the script is empty", line=cell.first_line, hint="write commands below the magic")
+        title = cell.options.name or (first if len(first) <= TITLE_LIMIT else first[: TITLE_LIMIT - 1] + "…")
+
+        def command(option: str) -> Script | None:
+            text = cell.own(option)
+            return load_script(text, cell.names) if text else None
+
+        return ShellSpec(
+            title=f"script {title}",
+            source=cell.body.rstrip("\n"),
+            script=load_script(cell.body, cell.names, first_line=cell.first_line),
+            creates=tuple(cell.own("creates") or ()),
+            removes=tuple(cell.own("removes") or ()),
+            unless=command("unless"),
+            onlyif=command("onlyif"),
+            cwd=cell.own("cwd"),
+        )
+
+    def observe(self, spec: ShellSpec, ctx: Context) -> ShellState:
+        """Ask the guards, the paths first; and bash whether it can read the script, before any line of it runs."""
+        if not spec.folder.is_dir():
+            raise InvalidSpec(f"--cwd: the folder {spec.cwd} is not there", line=1, hint="make it in a step above")
+        _check_syntax(spec.script, ctx.stop)
+        ctx.version("bash", _version())
+        there = {path: _is_there(spec.folder, path) for path in (*spec.creates, *spec.removes)}
+        state = ShellState(there)
+        if _idle(spec, state) is None and spec.unless:
+            state = ShellState(there, unless=_guard(spec, "--unless", spec.unless, ctx.stop))
+        if _idle(spec, state) is None and spec.onlyif:
+            state = ShellState(there, state.unless, onlyif=_guard(spec, "--onlyif", spec.onlyif, ctx.stop))
+        return state
+
+    def plan(self, spec: ShellSpec, state: ShellState) -> Plan:
+        """Plan the one run, or say which guard makes it needless."""
+        idle = _idle(spec, state)
+        guards = _guards(spec, state)
+        if idle is not None:
+            return Plan((Change(spec.title, "script", Action.NO_OP, idle, guards or None, guards or None),))
+        wanted: dict[str, Any] = {name: _satisfied(name) for name in guards if name != "onlyif"}
+        values = {variable.expression: variable.value for variable in spec.script.variables}
+        after = {**wanted, "script": spec.source, **({"values": values} if values else {})}
+        before = {name: guards[name] for name in wanted}
+        change = Change(spec.title, "script", Action.RUN, _why(spec, state), before or None, after, judged=bool(wanted))
+        return Plan((change,))
+
+    def apply(self, change: Change, spec: ShellSpec, ctx: Context) -> Any:
+        """Run the script."""
+        kept: list[str] = []
+        room = OUTPUT_LIMIT
+
+        def output(text: str) -> None:
+            nonlocal room
+            kept.append(text[:room])
+            room -= len(kept[-1])
+            ctx.output(text)
+
+        name = spec.title.removeprefix("script ")
+        status, line = _run(spec.script, name, spec.folder, ctx.stop, output)
+        text = "".join(kept)
+        ctx.fact("exit_code", status)
+        ctx.fact("output", text)
+        if status != 0:
+            last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), None)
+            raise ToolFailed(
+                _ended(status) + _source_line(spec.source, line),
+                hint=f"its last line was: {last}" if last else None,
+                resource=change.resource,
+            )
+        return {"exit_code": status}
+
+    def result(self, spec: ShellSpec, state: ShellState) -> Result:
+        """Return the guards' paths; the run's own facts are ``exit_code`` and ``output``."""
+        return Result([{"path": path, "exists": there} for path, there in state.there.items()], {"script": spec.title})
+
+
+def _idle(spec: ShellSpec, state: ShellState) -> str | None:
+    """Return why the script need not run; None where it has to."""
+    if spec.creates and all(state.there[path] for path in spec.creates):
+        return f"creates: {', '.join(spec.creates)} {'is' if len(spec.creates) == 1 else 'are'} there"
+    if spec.removes and not any(state.there[path] for path in spec.removes):
+        return f"removes: {', '.join(spec.removes)} {'is' if len(spec.removes) == 1 else 'are'} not there"
+    if state.unless == 0:
+        return "unless: the command succeeds"
+    if state.onlyif not in (None, 0):
+        return f"onlyif: the command ends with {state.onlyif}"
+    return None
+
+
+def _why(spec: ShellSpec, state: ShellState) -> str:
+    missing = [path for path in spec.creates if not state.there[path]]
+    extra = [path for path in spec.removes if state.there[path]]
+    parts = [f"creates: {path} is not there" for path in missing] + [f"removes: {path} is there" for path in extra]
+    if spec.unless:
+        parts.append(f"unless: the command ends with {state.unless}")
+    if spec.onlyif:
+        parts.append("onlyif: the command succeeds")
+    return "; ".join(parts) or "no guard: it runs each time"
+
+
+def _guards(spec: ShellSpec, state: ShellState) -> dict[str, str]:
+    """Return what each guard sees, in words."""
+    seen = {f"creates {path}": "there" if state.there[path] else "not there" for path in spec.creates}
+    seen |= {f"removes {path}": "there" if state.there[path] else "not there" for path in spec.removes}
+    if spec.unless and state.unless is not None:
+        seen[f"unless {spec.unless.text}"] = "succeeds" if state.unless == 0 else f"ends with {state.unless}"
+    if spec.onlyif and state.onlyif is not None:
+        seen["onlyif"] = "succeeds" if state.onlyif == 0 else f"ends with {state.onlyif}"
+    return seen
+
+
+def _satisfied(guard: str) -> str:
+    """Return what a guard sees where the script need not run."""
+    return {"creates": "there", "removes": "not there", "unless": "succeeds"}[guard.partition(" ")[0]]
+
+
+def _is_there(folder: Path, path: str) -> bool:
+    full = folder / Path(path).expanduser()
+    # A dangling link is there: the script that made it need not make it again.
+    if os.path.lexists(full):
+        return True
+    return glob.has_magic(path) and any(glob.iglob(str(full), recursive=True))  # noqa: PTH207 -- Path's takes no absolute pattern
+
+
+def _guard(spec: ShellSpec, option: str, command: Script, stop: Stop) -> int:
+    said: list[str] = []
+    status, _ = _run(command, option, spec.folder, stop, said.append)
+    if status in NO_COMMAND or status < 0:
+        last = "".join(said).strip().splitlines()[-1:]
+        raise ToolFailed(
+            f"the guard {option} {_ended(status)}" + (f": {last[0]}" if last else ""),
+            hint="a guard has to be a command that runs, and succeeds or fails",
+        )
+    return status
+
+
+def _source_line(source: str, line: int | None) -> str:
+    """Return a line of the cell as it is written: `` at line 3: false | cat``."""
+    lines = source.splitlines()
+    at = (line or 0) - Cell.first_line
+    if not 0 <= at < len(lines):
+        return f" at line {line}" if line else ""
+    text = lines[at].strip()
+    return f" at line {line}: {text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 1] + '…'}"
+
+
+def _ended(status: int) -> str:
+    number = -status if status < 0 else status - SIGNALLED
+    if status < 0 or number in set(signal.Signals):
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        return f"was killed by {name}" if status < 0 else f"exit status {status} ({name})"
+    return f"exit status {status}"
+
+
+@cache
+def _bash() -> str:
+    found = shutil.which("bash")
+    if found is None:
+        raise ToolFailed("there is no bash on this machine", hint="install bash")
+    return found
+
+
+@cache
+def _version() -> str:
+    import subprocess
+
+    command = [_bash(), "--norc", "-c", "echo $BASH_VERSION"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _check_syntax(script: Script, stop: Stop) -> None:
+    """Raise InvalidSpec where bash can't read the script, with the cell's line."""
+    said: list[str] = []
+    # The magic's own line is the first: the numbers are the cell's.
+    descriptor = memory_file(b"\n" + script.text.encode("utf-8", "surrogateescape"))
+    try:
+        status = run_program(
+            [_bash(), "-n", f"/dev/fd/{descriptor}"], stop=stop, output=said.append, pass_fds=[descriptor]
+        )
+    finally:
+        os.close(descriptor)
+    lines = "".join(said).splitlines()
+    if status != 0 or any("syntax error" in line for line in lines):
+        first = next((line for line in lines if "error" in line), lines[0] if lines else "bash can't read the script")
+        match = re.match(r"\S+: line (\d+): (.*)", first)
+        raise InvalidSpec(match[2] if match else first, line=int(match[1]) if match else None, hint="nothing of it ran")
+
+
+# The script is evaluated from a file in memory, so that its text is in no process list, and its name stands for $0. Its
+# variables are read from the same file, so that no value is in the script's text or in the environment. The trap (-E
+# hands it on to functions) tells which line failed. All of this is on line 1, where the cell has its magic.
+_STARTER = 'IFS= read -r -d "" -u "$1" runbook_script && eval "$runbook_script"'
+_HEAD = (
+    'unset runbook_script; {reads}eval "exec $1<&-"; trap "echo \\$? \\$BASH_SUBSHELL \\$LINENO >&$2" ERR; shift 2\n'
+)
+
+
+def _run(
+    script: Script, name: str, folder: Path, stop: Stop, output: Callable[[str], object]
+) -> tuple[int, int | None]:
+    """Run a script; return its exit status, and the line that failed where bash told."""
+    reads = "".join(f'IFS= read -r -d "" -u "$1" {one.name}; ' for one in script.variables)
+    parts = [_HEAD.format(reads=reads) + script.text, *(one.text for one in script.variables)]
+    data = memory_file(b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts))
+    told = memory_file(b"")
+    try:
+        command = [_bash(), "-Eeuo", "pipefail", "-c", _STARTER, name, str(data), str(told)]
+        status = run_program(command, stop=stop, output=output, cwd=folder, pass_fds=[data, told])
+        os.lseek(told, max(0, os.fstat(told).st_size - 100), os.SEEK_SET)
+        return status, _failed_at(status, os.read(told, 100))
+    finally:
+        os.close(data)
+        os.close(told)
+
+
+def _failed_at(status: int, told: bytes) -> int | None:
+    """Return the line of the last failure told, if it is the one that ended the script: not that of a subshell."""
+    last = told.decode().splitlines()[-1:]
+    match = re.fullmatch(rf"{status} 0 (\d+)", last[0]) if last else None
+    return int(match[1]) if match else None
