@@ -1,0 +1,92 @@
+"""The words and signs that all displays share."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.plan import Action
+
+if TYPE_CHECKING:
+    from jupyter_runbook.record import Log, StepRecord
+
+__all__ = ["ACTIONS", "STATUSES", "log_text", "origin", "readable", "short_time", "title"]
+
+#: The sign of an action, as the plans of infrastructure tools show it.
+ACTIONS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "±",
+    Action.DELETE: "-",
+    Action.RUN: "▶",
+    Action.NO_OP: "=",
+}
+
+#: The sign of a status: a reader who sees no colour still sees it.
+STATUSES = {
+    "ok": "✓",
+    "changed": "●",
+    "planned": "○",
+    "failed": "✗",
+    "skipped": "⊘",
+    "interrupted": "■",
+    "not-run": "·",
+    "unknown": "?",
+}
+
+# Control sequences of terminals: colours, cursor moves, window titles (ECMA-48, and xterm's OSC).
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_]|[()][0-9A-B])")
+# What is left of control characters, and those that turn the direction of reading, so that a line reads as another.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def readable(text: str) -> str:
+    """Return a program's output as a terminal leaves it: no control sequences, and of a rewritten line its end."""
+    text = _CONTROL.sub("", text).replace("\r\n", "\n")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return _UNPRINTABLE.sub("�", "\n".join(lines))
+
+
+def title(record: StepRecord) -> str:
+    """Return what a step is, in one line: name, provider, target, time."""
+    where = f" on {record.target}" if record.target else ""
+    mode = ", dry run" if record.mode == "check" else ""
+    return f"{record.name} · %%{record.provider}{where}{mode} · {record.seconds:.1f} s"
+
+
+def short_time(text: str) -> str:
+    """Return a record's time without its fraction: ``2026-11-24 22:42:55 UTC``."""
+    return text[:19].replace("T", " ") + " UTC"
+
+
+def log_text(log: Log) -> str:
+    """Return the first and last lines of a log, as people read them, with what is between told."""
+    head = readable(log.head).rstrip("\n")
+    if log.tail is None:
+        return head
+    tail = readable(log.tail).rstrip("\n")
+    between = log.lines - log.head.count("\n") - len(log.tail.splitlines())
+    where = f" in {log.path}" if log.path else ", which could not be kept"
+    return f"{head}\n… {max(between, 0)} lines more{where} …\n{tail}"
+
+
+def origin(record: StepRecord) -> list[tuple[str, str]]:
+    """Return who, when, where from: name and value, in the order that people ask."""
+    rows = [
+        ("who", f"{record.actor.user} on {record.actor.host}"),
+        ("when", f"{short_time(record.started)} to {short_time(record.ended)}"),
+        ("run", record.run),
+        ("plan", record.plan_digest),
+        ("record", record.digest),
+        ("before it", record.prev),
+        ("versions", ", ".join(f"{tool} {version}" for tool, version in record.versions.items())),
+    ]
+    if record.approval:
+        said = f"{record.approval.answer}, by {record.approval.by}, {short_time(record.approval.at)}"
+        rows.insert(2, ("approval", said + (f": {record.approval.reason}" if record.approval.reason else "")))
+    if len(record.attempts) > 1:
+        failed = [one.error.message for one in record.attempts if one.error]
+        rows.insert(2, ("attempts", f"{len(record.attempts)}; failed: {'; '.join(failed) or 'none'}"))
+    if record.log:
+        rows.append(("log", f"{record.log.lines} lines, {record.log.bytes} bytes, SHA-256 {record.log.sha256}"))
+    return [(name, value) for name, value in rows if value]
