@@ -74,8 +74,10 @@ class StepContext:
 
     def fact(self, name: str, value: Any) -> None:
         """See `Context.fact`."""
+        # What `--out` binds is shown by whoever looks at it.
+        clean = self._session.redactor.text(value) if isinstance(value, str) else value
         with self._draft.lock:
-            self._draft.facts[name] = value
+            self._draft.facts[name] = clean
 
     def version(self, tool: str, version: str) -> None:
         """See `Context.version`."""

@@ -283,7 +283,9 @@ class StepFailed(StepError):
         if error and error.resource and error.resource not in what:
             what = f"{error.resource}: {what}"
         super().__init__(
-            f"{record.name}: {what}", hint=error.hint if error else None, resource=error.resource if error else None
+            what if what.startswith(record.name) else f"{record.name}: {what}",
+            hint=error.hint if error else None,
+            resource=error.resource if error else None,
         )
         self.record = record
         if error:

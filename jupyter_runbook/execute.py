@@ -110,13 +110,9 @@ class Executor:
         for change in self.plan.changes:
             if change.action is Action.NO_OP:
                 self._settle(Outcome(change, ChangeStatus.OK))
-        try:
-            with self._stop.calling(self.notify):
-                while self._begin() or self.running:
-                    self._wait()
-        except KeyboardInterrupt:  # a second press: somebody will not wait for GRACE
-            self._stop.set()
-            self._abandon()
+        with self._stop.calling(self.notify):
+            while self._begin() or self.running:
+                self._wait()
         for change in self.plan.changes:
             if change.resource not in self.outcomes:
                 self._settle(Outcome(change, ChangeStatus.NOT_RUN, error=self._stop.error))
@@ -192,7 +188,7 @@ class Executor:
         if error is None:
             return
         self._stopped_at = self._stopped_at or time.monotonic()
-        if time.monotonic() - self._stopped_at >= GRACE:
+        if self._stop.hurried or time.monotonic() - self._stopped_at >= GRACE:
             self._abandon()
 
     def _abandon(self) -> None:

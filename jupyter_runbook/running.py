@@ -21,10 +21,10 @@ from jupyter_runbook.errors import (
     ToolFailed,
 )
 from jupyter_runbook.execute import Executor
+from jupyter_runbook.interrupts import Interrupts
 from jupyter_runbook.record import StepRecord, utc
 from jupyter_runbook.registry import missing
 from jupyter_runbook.spec.options import parse_options
-from jupyter_runbook.stop import Stop, interrupt_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.provider import Provider, Result
     from jupyter_runbook.session import Live, Session
     from jupyter_runbook.spec.options import StepOptions
+    from jupyter_runbook.stop import Stop
 
 __all__ = ["Running", "Step"]
 
@@ -82,6 +83,7 @@ class Running:
         self.draft = Draft(
             step.point.name, step.cell_id, hashlib.sha256(source).hexdigest() if source else None, session
         )
+        self.interrupts = Interrupts()
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing
         for text in session.left_open():
@@ -121,6 +123,7 @@ class Running:
 
     def attempts(self, stop: Stop, options: StepOptions) -> Iterator[Any]:
         """Yield a context for each try; a failure that a retry may mend ends its try, and the next one plans anew."""
+        self.interrupts.stop = stop
         for left in range(options.retries, -1, -1):
             attempt = _Attempt(self.draft, last=left == 0)
             yield attempt
@@ -128,6 +131,11 @@ class Running:
                 return
             self.output(f"[failed: {attempt.error.message}; the next of {left} tries comes in {options.delay:g} s]\n")
             stop.wait(options.delay)
+
+    def observe(self, provider: Provider[Any, Any], spec: Any, context: StepContext) -> Any:
+        """Look at what is there: an interrupt ends it at once, for nothing is changed."""
+        with self.interrupts.raising():
+            return provider.observe(spec, context)
 
     def planned(self, plan: Plan) -> None:
         """Take the plan of this attempt."""
@@ -149,7 +157,8 @@ class Running:
         made = self.draft.plan_digest or ""
         if not (options.confirm or options.plan) or made in self.approved:
             return
-        approval = self.session.approver(self.draft.so_far())
+        with self.interrupts.raising():
+            approval = self.session.approver(self.draft.so_far())
         self.draft.approval = approval
         if approval.answer != "yes":
             who = "nobody could be asked" if approval.answer == "nobody" else f"{approval.by} said no"
@@ -158,9 +167,8 @@ class Running:
             raise NotApproved(f"{who}{why}; nothing was done", hint=hint)
         self.approved.add(made)
 
-    @contextmanager
-    def begun(self, stop: Stop) -> Iterator[None]:
-        """Note the beginning in the journal before the first write; until the end, Ctrl-C sets the stop token."""
+    def begin(self, stop: Stop) -> None:
+        """Note the beginning in the journal, before the first write."""
         stop.check()
         try:
             self.session.journal.begin(self.draft.so_far())
@@ -169,8 +177,6 @@ class Running:
                 f"the journal {self.session.journal.path} can't be written ({error.strerror}): nothing was done",
                 hint="without a journal an interrupted step would be lost; make room, or make the folder writable",
             ) from None
-        with interrupt_sets(stop):
-            yield
 
     def apply(self, plan: Plan, provider: Provider[Any, Any], spec: Any, state: Any, stop: Stop) -> None:
         """Make the changes of the very plan that was shown."""

@@ -40,26 +40,27 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
     """
     running = Running(step, session, live or Live())
     result: Result | None = None
-    with running.telling():
-        provider = load(step.point)
-        options = running.options(provider)
-        if running.wanted(options):
-            spec = provider.parse(Cell(step.magic, step.body, options, step.names))
-            running.draft.read(spec)
-            with Stop(options.timeout) as stop:
-                for attempt in running.attempts(stop, options):
-                    with attempt:
-                        context = running.context(stop)
-                        state = provider.observe(spec, context)
-                        plan = provider.plan(spec, state)
-                        running.planned(plan)
-                        running.hold_to(options)
-                        if plan.work and not options.check:
-                            running.approve(options)
-                            with running.begun(stop):
+    with running.interrupts:
+        with running.telling():
+            provider = load(step.point)
+            options = running.options(provider)
+            if running.wanted(options):
+                spec = provider.parse(Cell(step.magic, step.body, options, step.names))
+                running.draft.read(spec)
+                with Stop(options.timeout) as stop:
+                    for attempt in running.attempts(stop, options):
+                        with attempt:
+                            context = running.context(stop)
+                            state = running.observe(provider, spec, context)
+                            plan = provider.plan(spec, state)
+                            running.planned(plan)
+                            running.hold_to(options)
+                            if plan.work and not options.check:
+                                running.approve(options)
+                                running.begin(stop)
                                 running.apply(plan, provider, spec, state, stop)
-                            state = provider.observe(spec, context)
-                            running.judge(provider.plan(spec, state))
-                        result = provider.result(spec, state)
-    record, result = running.end(result)
+                                state = running.observe(provider, spec, context)
+                                running.judge(provider.plan(spec, state))
+                            result = provider.result(spec, state)
+        record, result = running.end(result)
     return Done(record, running.draft.options, result)

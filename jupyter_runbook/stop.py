@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from jupyter_runbook.errors import Interrupted, RunbookError, StepTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stop", "interrupt_sets"]
+__all__ = ["Stop"]
 
 
 class Stop:
@@ -34,6 +32,8 @@ class Stop:
         self._callbacks: list[Callable[[], object]] = []
         self._error: RunbookError | None = None
         self._ends = None if seconds is None else time.monotonic() + seconds
+        #: Whether somebody asked a second time: what heeds no stop is to be left behind at once.
+        self.hurried = False
         self._timer: threading.Timer | None = None
         if seconds is not None:
             error = StepTimeout(f"it took longer than {seconds:g} s", hint="give it more time with --timeout")
@@ -57,6 +57,15 @@ class Stop:
                 return
             self._error = error or Interrupted("it was stopped")
             self._event.set()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def hurry(self) -> None:
+        """End the work, and do not wait for what heeds no stop."""
+        self.hurried = True
+        self.set()
+        with self._lock:
             callbacks = list(self._callbacks)
         for callback in callbacks:
             callback()
@@ -94,39 +103,3 @@ class Stop:
         finally:
             with self._lock:
                 self._callbacks.remove(callback)
-
-
-@contextmanager
-def interrupt_sets(stop: Stop) -> Iterator[None]:
-    """Make Ctrl-C set the token while changes are made, so that no bookkeeping is cut in half; a second one raises.
-
-    The handler only writes to a pipe, and a thread sets the token: a handler must not take a lock that the code it
-    interrupts may hold.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    reader, writer = os.pipe()
-    pressed = False
-
-    def handler(_number: int, _frame: object) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-        os.write(writer, b"!")
-
-    def watch() -> None:
-        if os.read(reader, 1) == b"!":
-            stop.set()
-
-    watcher = threading.Thread(target=watch, name="runbook interrupt", daemon=True)
-    before = signal.signal(signal.SIGINT, handler)
-    watcher.start()
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-        os.close(writer)
-        watcher.join()
-        os.close(reader)

@@ -133,17 +133,15 @@ def test_what_heeds_no_stop_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> N
     assert "may still be at work" in str(outcome.error)
 
 
-def test_a_second_press_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
+def test_a_second_press_does_not_wait() -> None:
+    stop, release = Stop(), threading.Event()
 
     def apply(_: Change) -> None:
+        stop.set()
+        stop.hurry()
         release.wait(LONG)
 
-    def press() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(execute, "REFRESH_MOST", 0.02)
-    outcomes = run(Plan((change("deaf"), change("next", "deaf"))), apply, refresh=press)
+    outcomes = run(Plan((change("deaf"), change("next", "deaf"))), apply, stop)
     release.set()
     assert [one.status.value for one in outcomes.values()] == ["interrupted", "not-run"]
     assert isinstance(outcomes["next"].error, Interrupted)

@@ -198,6 +198,12 @@ def test_a_secret_that_is_printed_is_masked(bench: Bench) -> None:
     assert "s3cret" not in repr(done)
 
 
+def test_a_secret_that_is_printed_is_masked_in_what_out_binds(bench: Bench) -> None:
+    done = bench.run("echo {{ pw }}", pw=Secret("s3cret-value-77", name="db"))
+    assert done.result is not None
+    assert done.result.facts["output"] == "[secret db]\n"
+
+
 def test_long_output_is_kept_whole_beside_the_notebook(bench: Bench) -> None:
     record = bench.run("seq 200000").record
     assert record.log is not None

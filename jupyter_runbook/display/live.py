@@ -1,0 +1,55 @@
+"""A running step in a notebook: one output, updated in place, that ends as the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.display import bundle
+from jupyter_runbook.display.html import notice_html, progress_html
+from jupyter_runbook.session import Live
+
+if TYPE_CHECKING:
+    from jupyter_runbook.record import StepRecord
+    from jupyter_runbook.session import Progress
+
+__all__ = ["NotebookLive", "TerminalLive"]
+
+
+class TerminalLive(Live):
+    """In a terminal's IPython nothing can be updated: the notice and the record are printed."""
+
+    def notice(self, text: str) -> None:
+        """Print it."""
+        _show({"text/plain": f"⚠ {text}", "text/html": notice_html(text)})
+
+    def done(self, record: StepRecord) -> None:
+        """Print it."""
+        _show(bundle(record))
+
+
+class NotebookLive(TerminalLive):
+    """Display handles of Jupyter's protocol; the saved notebook holds the last update."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def progress(self, progress: Progress) -> None:
+        """Update the output."""
+        shown = f"◌ running: {progress.name}, {progress.seconds:.0f} s"
+        self._update({"text/plain": shown, "text/html": progress_html(progress)})
+
+    def done(self, record: StepRecord) -> None:
+        """Put the record in the progress's place."""
+        self._update(bundle(record))
+
+    def _update(self, data: dict[str, Any]) -> None:
+        if self._handle is None:
+            self._handle = _show(data, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+
+def _show(data: dict[str, Any], **options: Any) -> Any:
+    from IPython.display import display
+
+    return display(data, raw=True, **options)  # type: ignore[no-untyped-call]

@@ -1,0 +1,72 @@
+"""``%runbook``: what an engineer asks of the run between two steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.display.words import STATUSES, readable
+from jupyter_runbook.errors import BadInput
+from jupyter_runbook.sources import FORMS, read_secret
+from jupyter_runbook.spec.options import split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jupyter_runbook.record import StepRecord
+
+__all__ = ["HELP", "run_line"]
+
+HELP = f"""%runbook COMMAND
+
+  status                  every step of this session, with its status
+  secret NAME [SOURCE]    bind a secret to the variable NAME; left out, SOURCE is the environment, else a prompt
+                          ({FORMS})
+
+example:
+  %runbook secret db_password env:DB_PASSWORD"""
+
+
+def run_line(
+    line: str, records: Sequence[StepRecord], names: dict[str, Any], ask: Callable[[str], str] | None
+) -> str | None:
+    """Run one ``%runbook`` line, and return what to print.
+
+    Parameters
+    ----------
+    line
+        The line after the magic.
+    records
+        The session's records so far.
+    names
+        The notebook's names, to bind in.
+    ask
+        Asks a person without echo; None where nobody can be asked.
+
+    Raises
+    ------
+    BadInput
+        An unknown command, or a secret that can't be had.
+    """
+    words = split(line, magic="%runbook")
+    command, *rest = words or ["--help"]
+    if command in ("--help", "-h", "help"):
+        return HELP
+    if command == "status" and not rest:
+        return status_text(records)
+    if command == "secret" and len(rest) in (1, 2):
+        name = rest[0]
+        if not name.isidentifier():
+            raise BadInput(f"%runbook secret: {name!r} can't be the name of a variable")
+        names[name] = read_secret(name, rest[1] if len(rest) > 1 else None, ask)
+        return None
+    raise BadInput(f"%runbook can't read: {line.strip()}", hint="%runbook --help lists the commands")
+
+
+def status_text(records: Sequence[StepRecord]) -> str:
+    """Return one line a step: sign, status, time, name."""
+    if not records:
+        return "no step has run in this session"
+    return "\n".join(
+        f"{STATUSES[one.status]} {one.status:<11} {one.seconds:7.1f} s  {readable(one.name)} (%%{one.provider})"
+        for one in records
+    )

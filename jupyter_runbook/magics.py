@@ -1,0 +1,172 @@
+"""The magics: one generic cell magic for every installed provider, and ``%runbook``."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import StepFailed
+from jupyter_runbook.linemagic import HELP, run_line
+from jupyter_runbook.notebook import cell_info, notebook_folder
+from jupyter_runbook.record import Approval, Status, utc
+from jupyter_runbook.registry import load, providers
+from jupyter_runbook.running import Step
+from jupyter_runbook.session import Session, new_run, nobody, user
+from jupyter_runbook.spec.options import SHARED, help_text
+from jupyter_runbook.step import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.metadata import EntryPoint
+
+    from jupyter_runbook.notebook import CellInfo
+    from jupyter_runbook.record import StepRecord
+    from jupyter_runbook.session import Live
+
+__all__ = ["Magics", "register"]
+
+
+class Magics:
+    """The magics of one shell, and the session that their steps belong to.
+
+    Parameters
+    ----------
+    shell
+        IPython's shell: ``get_ipython()``.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.records: list[StepRecord] = []
+        self.points: dict[str, EntryPoint] = {}
+        self._session: Session | None = None
+        self._hooked = False
+
+    def register(self) -> None:
+        """Make a cell magic of each provider that is installed; none is imported.
+
+        Raises
+        ------
+        BadInput
+            Two packages register one name.
+        """
+        self.points = providers()
+        for name, point in self.points.items():
+            self.shell.register_magic_function(self._cell_magic(point), "cell", name)
+        self.shell.register_magic_function(self._line_magic(), "line", "runbook")
+        if not self._hooked:
+            self._hooked = True
+            self.shell.input_transformers_cleanup.append(self._give_body)
+            self.shell.Completer.custom_matchers.append(self._matcher())
+
+    def session(self, info: CellInfo) -> Session:
+        """Return the kernel's session, begun with its first step."""
+        if self._session is None:
+            run_id = str((info.handed or {}).get("run") or new_run())
+            self._session = Session(notebook_folder(self.shell, info), run_id, self.ask)
+        return self._session
+
+    def ask(self, planned: StepRecord) -> Approval:
+        """Show a plan in the output, and ask by the front end's own prompt; see `Approver`."""
+        kernel = getattr(self.shell, "kernel", None)
+        if kernel is not None and not getattr(kernel, "_allow_stdin", False):
+            return nobody(planned)
+        from jupyter_runbook.display.live import TerminalLive
+
+        TerminalLive().done(planned)
+        try:
+            said = input("Apply this plan? yes or no, and a reason: ").strip()
+        except EOFError:
+            return nobody(planned)
+        word, _, reason = said.partition(" ")
+        yes = word.strip(",.:;").lower() in ("y", "yes")
+        shown = planned.plan_digest or ""
+        return Approval(user(), utc(), shown, "yes" if yes else "no", reason.strip() or None)
+
+    def _cell_magic(self, point: EntryPoint) -> Callable[..., None]:
+        from IPython.core.magic import no_var_expand
+
+        @no_var_expand
+        def magic(line: str, cell: str | None = None) -> None:
+            if line.split()[:1] in (["--help"], ["-h"]):
+                provider = load(point)
+                # What a person asked for at the prompt goes to the output as it is.
+                print(help_text(point.name, provider.summary, provider.options, provider.example))  # noqa: T201
+                return
+            self._run(point, line, cell or "")
+
+        magic.__doc__ = f"Run a step by the provider {point.name}: %%{point.name} --help lists its options."
+        return magic
+
+    def _line_magic(self) -> Callable[[str], None]:
+        from IPython.core.magic import no_var_expand
+
+        @no_var_expand
+        def magic(line: str) -> None:
+            text = run_line(line, self.records, self.shell.user_ns, self._asks_secretly())
+            if text is not None:
+                print(text)  # noqa: T201 -- the answer to what was typed
+
+        magic.__doc__ = HELP
+        return magic
+
+    def _asks_secretly(self) -> Callable[[str], str] | None:
+        """Return what asks without echo (a kernel puts its own function there); None where nobody can answer."""
+        kernel = getattr(self.shell, "kernel", None)
+        if kernel is not None and not getattr(kernel, "_allow_stdin", False):
+            return None
+        return getpass.getpass
+
+    def _run(self, point: EntryPoint, line: str, body: str) -> None:
+        info = cell_info(self.shell)
+        source = info.source if info.source is not None else f"%%{point.name} {line}\n{body}"
+        step = Step(point, line, body, self.shell.user_ns, source, info.cell_id)
+        done = run(step, self.session(info), self._live())
+        self.records.append(done.record)
+        if done.result is not None and done.options is not None and done.options.out:
+            self.shell.push({done.options.out: done.result})
+        if done.record.status in (Status.FAILED, Status.INTERRUPTED):
+            raise StepFailed(done.record)
+
+    def _live(self) -> Live:
+        from jupyter_runbook.display.live import NotebookLive, TerminalLive
+
+        return NotebookLive() if getattr(self.shell, "kernel", None) is not None else TerminalLive()
+
+    def _point(self, line: str) -> EntryPoint | None:
+        """Return the provider whose magic a line begins with."""
+        word = line.split(maxsplit=1)[0] if line.startswith("%%") else ""
+        return self.points.get(word[2:])
+
+    def _give_body(self, lines: list[str]) -> list[str]:
+        """Give a cell of the magic's line alone an empty body: IPython refuses it otherwise, ``--help`` too."""
+        if lines and self._point(lines[0]) and not "".join(lines[1:]):
+            return [lines[0].rstrip("\n") + "\n", "\n"]
+        return lines
+
+    def _matcher(self) -> Any:
+        """Return what completes the options of our magics (IPython's matcher API, version 2)."""
+        from IPython.core.completer import SimpleCompletion, context_matcher
+
+        @context_matcher()  # type: ignore[untyped-decorator]  # IPython's own
+        def options(context: Any) -> dict[str, Any]:
+            point = self._point(context.full_text) if context.cursor_line == 0 else None
+            before, space, typed = context.text_until_cursor.rpartition(" ")
+            if point is None or not space or not typed.startswith("-") or before.endswith("\\"):
+                return {"completions": []}
+            flags = [flag for option in (*SHARED, *load(point).options) for flag in option.flags]
+            found = [
+                SimpleCompletion(text=flag, type="option") for flag in [*flags, "--help"] if flag.startswith(typed)
+            ]
+            return {"completions": found, "matched_fragment": typed, "suppress": bool(found)}
+
+        return options
+
+
+def register(shell: Any) -> Magics:
+    """Register the magics in a shell; a second time registers anew and keeps the session."""
+    magics: Magics | None = getattr(shell, "_jupyter_runbook", None)
+    if magics is None:
+        magics = shell._jupyter_runbook = Magics(shell)  # noqa: SLF001 -- the shell is where a kernel's state belongs
+    magics.register()
+    return magics

@@ -1,0 +1,95 @@
+"""Where secrets come from: the environment, a file, the keyring or a prompt; never the notebook."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.errors import BadInput, MissingDependency
+from jupyter_runbook.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FORMS", "read_secret"]
+
+#: The forms of a source, for help and errors.
+FORMS = "env[:VARIABLE], file:PATH, keyring:SERVICE/USER, prompt"
+
+
+def read_secret(name: str, source: str | None, ask: Callable[[str], str] | None) -> Secret:
+    """Read a secret.
+
+    Parameters
+    ----------
+    name
+        What it is called; also the environment variable where the source names none.
+    source
+        One of `FORMS`; None for the environment where it has the name, else a prompt.
+    ask
+        Asks a person without echo; None where nobody can be asked.
+
+    Raises
+    ------
+    BadInput
+        The source is not there, is empty, or is none of the forms.
+    MissingDependency
+        The keyring package is not installed.
+    """
+    if source is None:
+        source = "env" if os.environ.get(name) else "prompt"
+    kind, _, rest = source.partition(":")
+    if kind == "env":
+        text = os.environ.get(rest or name)
+        if text is None:
+            raise BadInput(
+                f"the secret {name}: there is no environment variable {rest or name}", hint="export it first"
+            )
+    elif kind == "file" and rest:
+        text = _from_file(name, Path(rest).expanduser())
+    elif kind == "keyring" and rest:
+        text = _from_keyring(name, rest)
+    elif source == "prompt":
+        text = _from_prompt(name, ask)
+    else:
+        raise BadInput(f"the secret {name} can't come from {source!r}", hint=f"a source is one of {FORMS}")
+    try:
+        return Secret(text, name=name)
+    except ValueError as error:
+        raise BadInput(
+            f"{error} (its source is {source})", hint="an empty secret is a value that was left out"
+        ) from None
+
+
+def _from_file(name: str, path: Path) -> str:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise BadInput(f"the secret {name}: {path} can't be read ({why})") from None
+    # Editors end a file with a line's end that is not part of the password.
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_keyring(name: str, rest: str) -> str:
+    try:
+        import keyring
+    except ImportError:
+        raise MissingDependency(
+            "secrets from the keyring need keyring", hint="pip install 'jupyter-runbook[keyring]'"
+        ) from None
+    service, _, user = rest.partition("/")
+    text = keyring.get_password(service, user or name)
+    if text is None:
+        raise BadInput(
+            f"the secret {name}: the keyring has no {service}/{user or name}",
+            hint=f"keyring set {service} {user or name}",
+        )
+    return str(text)
+
+
+def _from_prompt(name: str, ask: Callable[[str], str] | None) -> str:
+    if ask is None:
+        raise BadInput(f"the secret {name}: nobody can be asked here", hint=f"export {name} before the run")
+    return ask(f"{name}: ")

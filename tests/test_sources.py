@@ -1,0 +1,87 @@
+"""Where secrets come from, and one line for each way that they can be missing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import keyring
+import keyring.backend
+import pytest
+
+from jupyter_runbook.errors import BadInput
+from jupyter_runbook.sources import read_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Memory(keyring.backend.KeyringBackend):
+    """A keyring without a desktop."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept = {("db", "admin"): "ring-secret", ("db", "pw"): "own-secret"}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DB", "env-secret")
+    monkeypatch.setenv("pw", "name-secret")
+    monkeypatch.setenv("EMPTY", "")
+    (tmp_path / "pw").write_text("file-secret\n")
+    (tmp_path / "spaces").write_text(" two \n\n")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+    keyring.set_keyring(Memory())
+    return tmp_path
+
+
+GOOD = [
+    (None, "name-secret"),
+    ("env", "name-secret"),
+    ("env:DB", "env-secret"),
+    ("file:pw", "file-secret"),
+    ("file:spaces", " two \n"),
+    ("keyring:db/admin", "ring-secret"),
+    ("keyring:db", "own-secret"),
+    ("prompt", "typed for pw: "),
+]
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize(("source", "value"), GOOD)
+def test_sources(source: str | None, value: str) -> None:
+    secret = read_secret("pw", source, lambda question: f"typed for {question}")
+    assert secret.reveal() == value
+    assert str(secret) == "[secret pw]"
+
+
+BAD = [
+    ("env:NOBODY", "there is no environment variable NOBODY"),
+    ("env:EMPTY", "the secret pw is empty (its source is env:EMPTY)"),
+    ("file:none", "none can't be read (No such file or directory)"),
+    ("file:binary", "binary can't be read (it is no UTF-8)"),
+    ("file:empty", "the secret pw is empty"),
+    ("file:", "can't come from 'file:'"),
+    ("keyring:web", "the keyring has no web/pw"),
+    ("vault:x", "can't come from 'vault:x'"),
+    ("prompt", "nobody can be asked here"),
+]
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize(("source", "message"), BAD)
+def test_what_is_missing_is_told(source: str, message: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)) as caught:
+        read_secret("pw", source, None)
+    assert len(caught.value.lines()) <= 3
