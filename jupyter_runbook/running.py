@@ -17,7 +17,6 @@ from jupyter_runbook.errors import (
     NotApproved,
     RunbookError,
     StalePlan,
-    StepTimeout,
     ToolFailed,
 )
 from jupyter_runbook.execute import Executor
@@ -125,7 +124,7 @@ class Running:
         """Yield a context for each try; a failure that a retry may mend ends its try, and the next one plans anew."""
         self.interrupts.stop = stop
         for left in range(options.retries, -1, -1):
-            attempt = _Attempt(self.draft, last=left == 0)
+            attempt = _Attempt(self.draft, stop, last=left == 0)
             yield attempt
             if attempt.error is None:
                 return
@@ -248,8 +247,9 @@ class Running:
 class _Attempt:
     """One try: notes itself in the draft, and lets through what no retry can mend."""
 
-    def __init__(self, draft: Draft, *, last: bool) -> None:
+    def __init__(self, draft: Draft, stop: Stop, *, last: bool) -> None:
         self.draft = draft
+        self.stop = stop
         self.last = last
         self.error: RunbookError | None = None
         self.started = utc()
@@ -261,8 +261,8 @@ class _Attempt:
         ours = error if isinstance(error, RunbookError) else None
         told = ours or (ToolFailed(f"{type(error).__name__}: {error}") if error else None)
         self.draft.tried(self.started, told)
-        final = (BadInput, Interrupted, NotApproved, StalePlan, StepTimeout)
-        if ours is None or self.last or isinstance(ours, final):
+        final = isinstance(ours, (BadInput, Interrupted, NotApproved, StalePlan)) or self.stop.error is not None
+        if ours is None or self.last or final:
             return False
         self.error = ours
         return True

@@ -208,10 +208,12 @@ def test_a_retry_of_an_approved_plan_asks_again_for_another(bench: Bench) -> Non
     assert record.approval.shown != planned
 
 
-@pytest.mark.parametrize("error", ["NotApproved", "StepTimeout"])
-def test_what_no_retry_can_mend_is_not_tried_again(bench: Bench, error: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "tries"), [("NotApproved", 1), ("InvalidSpec", 1), ("StepTimeout", 4), ("Conflict", 4), ("Denied", 4)]
+)
+def test_what_no_retry_can_mend_is_not_tried_again(bench: Bench, error: str, tries: int) -> None:
     record = bench.run(f"a: {{text: x, fail: {error}}}", "--retries 3 --delay 0.01").record
-    assert len(record.attempts) == 1
+    assert len(record.attempts) == tries
 
 
 def test_a_deadline_ends_the_step(bench: Bench) -> None:
@@ -219,6 +221,7 @@ def test_a_deadline_ends_the_step(bench: Bench) -> None:
     assert record.error is not None
     assert (record.status, record.error.kind) == (Status.FAILED, "timeout")
     assert record.error.message == "it took longer than 0.1 s"
+    assert len(record.attempts) == 1
     assert rows(record) == {"file a": "failed", "file b": "not-run"}
 
 
