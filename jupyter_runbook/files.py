@@ -1,0 +1,123 @@
+"""Files that must not be lost: written whole or not at all, and held by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["PARTIAL", "held", "lock", "write_atomically"]
+
+#: How the name of a file begins that was not written to its end; whoever was killed while writing leaves it.
+PARTIAL = ".partial-"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or whoever comes after a crash, finds the old one or the new one whole.
+
+    Parameters
+    ----------
+    path
+        The file. Through a symbolic link the file that it points to is replaced, not the link.
+    text
+        What it shall hold; written as UTF-8.
+
+    Raises
+    ------
+    OSError
+        It could not be written (no room, no right); what was there before is untouched.
+    """
+    path = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), _mode(path))
+            os.fsync(file.fileno())
+        os.replace(name, path)  # noqa: PTH105 -- beside os.fsync, which has no form in pathlib
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)  # noqa: PTH108
+        raise
+    # The new name is on the disk only with its folder.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _mode(path: Path) -> int:
+    """Return the mode of the file that is replaced, or what a new file gets here."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold a lock file, which is gone afterwards; a process that dies lets go of it.
+
+    Parameters
+    ----------
+    path
+        The lock file; its folder is made for the user alone.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it.
+    OSError
+        It can't be made there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is(descriptor, path):
+                break
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Whoever held it took it away between our opening and our locking: this is no longer the file of that name.
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def held(path: Path) -> bool:
+    """Tell whether a process of this machine holds a lock file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
