@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.canonical import JSON, digest, plain
 from jupyter_runbook.errors import BadInput, Interrupted, NotConverged, Partial, RunbookError
 from jupyter_runbook.logs import StepLog
+from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, seal, utc
-from jupyter_runbook.session import FOLDER, Progress, versions
+from jupyter_runbook.session import Progress, versions
 
 if TYPE_CHECKING:
     from jupyter_runbook.execute import Executor, Outcome

@@ -1,19 +1,125 @@
-"""The only place that knows notebooks' metadata keys and where a kernel finds its notebook."""
+"""The only place that knows notebooks' metadata keys, how their files are read, and where a kernel finds its own.
+
+Our key is ``runbook``: in a work log's metadata it holds the run (`RunInfo`), in a cell's its end (`Verdict`).
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from jupyter_runbook.errors import NotANotebook, Where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KEY", "CellInfo", "cell_info", "notebook_folder"]
+__all__ = [
+    "FOLDER",
+    "KEY",
+    "CellInfo",
+    "CellStatus",
+    "RunInfo",
+    "Verdict",
+    "cell_info",
+    "cell_source",
+    "first_line",
+    "lock_path",
+    "notebook_folder",
+    "read_notebook",
+    "tags",
+]
 
 #: Our key in a cell's and a notebook's metadata.
 KEY = "runbook"
+
+#: The folder beside a notebook for the journal, the logs and the locks.
+FOLDER = ".runbook"
+
+#: What became of a cell: it is exactly one of these, or is at work right now.
+CellStatus = Literal["done", "failed", "interrupted", "skipped", "not-run", "running"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one cell in a replay.
+
+    Parameters
+    ----------
+    status
+        Its status.
+    why
+        One line where the status alone does not tell: the time limit, the tag that skipped it.
+    """
+
+    status: CellStatus
+    why: str | None = None
+
+    def write(self, cell: Any) -> None:
+        """Put it into a cell's metadata, in the place of an earlier one."""
+        cell["metadata"][KEY] = {**_ours(cell), **asdict(self)}
+
+    @classmethod
+    def read(cls, cell: Mapping[str, Any]) -> Self | None:
+        """Return what a cell's metadata holds, or None."""
+        found = _ours(cell)
+        return cls(found["status"], found.get("why")) if "status" in found else None
+
+    @staticmethod
+    def clear(cell: Any) -> None:
+        """Take an earlier run's away."""
+        left = {name: value for name, value in _ours(cell).items() if name not in ("status", "why")}
+        cell["metadata"].pop(KEY, None)
+        if left:
+            cell["metadata"][KEY] = left
+
+
+@dataclass
+class RunInfo:
+    """One replay: what, who, where, when, with which parameters, how it ended. Times are UTC, as a record's.
+
+    Parameters
+    ----------
+    run
+        The run's id, which is that of its records too.
+    runbook
+        The runbook's file as the user named it.
+    parameters
+        What was given, by name.
+    user, host
+        Who replayed it, and where.
+    started, ended
+        When; ``ended`` is None while it runs, and for ever if the replay itself was killed.
+    status
+        ``done``, ``failed`` or ``interrupted``; None until it has ended.
+    versions
+        The versions of what ran it.
+    """
+
+    run: str
+    runbook: str | None
+    user: str
+    host: str
+    started: str
+    ended: str | None = None
+    status: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def write(self, notebook: Any) -> None:
+        """Put it into a notebook's metadata."""
+        notebook["metadata"][KEY] = {**_ours(notebook), **asdict(self)}
+
+    @classmethod
+    def read(cls, notebook: Mapping[str, Any]) -> Self | None:
+        """Return what a notebook's metadata holds; None where no replay made it."""
+        found = _ours(notebook)
+        names = {one.name for one in fields(cls)}
+        if not {"run", "user", "host", "started"} <= set(found):
+            return None
+        return cls(**{"runbook": None, **{name: value for name, value in found.items() if name in names}})
 
 
 @dataclass(frozen=True)
@@ -77,3 +183,83 @@ def notebook_folder(shell: Any, info: CellInfo) -> Path:
         if isinstance(path, str) and path.endswith(".ipynb") and (folder := Path(path).absolute().parent).is_dir():
             return folder
     return Path.cwd()
+
+
+def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
+    """Read a notebook's file as plain JSON; its cells and metadata are there, and no more is checked.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        How errors name it; left out, its path.
+
+    Raises
+    ------
+    NotANotebook
+        It is not there, can't be read, is no JSON (with the line), or no notebook of nbformat 4.
+    """
+    where = Where(name or str(path))
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotANotebook("there is no such file", where=where) from None
+    except OSError as error:
+        raise NotANotebook(f"it can't be read: {error.strerror}", where=where) from None
+    except UnicodeDecodeError as error:
+        raise NotANotebook(f"this is no notebook: no UTF-8 at byte {error.start}", where=where) from None
+    except json.JSONDecodeError as error:
+        raise NotANotebook(
+            f"this is no notebook: {error.msg}", where=Where(where.file, line=error.lineno), hint=_CONFLICT
+        ) from None
+    except RecursionError:
+        raise NotANotebook("this is no notebook: it is nested too deeply", where=where) from None
+    return _checked(value, where)
+
+
+def _checked(value: Any, where: Where) -> dict[str, Any]:
+    """Return a notebook whose parts are there, or say which is not."""
+    if not isinstance(value, dict) or not isinstance(value.get("cells"), list) or "nbformat" not in value:
+        raise NotANotebook("this is JSON, but no notebook of nbformat 4", where=where, hint=_UPGRADE)
+    if not isinstance(value.setdefault("metadata", {}), dict):
+        raise NotANotebook("its metadata is no mapping", where=where)
+    for number, cell in enumerate(value["cells"], 1):
+        place = Where(where.file, str(number))
+        if not isinstance(cell, dict) or not isinstance(cell.get("source"), (str, list)) or "cell_type" not in cell:
+            raise NotANotebook("it has no type or no source", where=place)
+        if not isinstance(cell.setdefault("metadata", {}), dict):
+            raise NotANotebook("its metadata is no mapping", where=place)
+    return value
+
+
+_CONFLICT = "if a merge left conflict marks in it, nbdime mergetool settles them"
+_UPGRADE = "jupyter nbconvert --to notebook --inplace FILE brings an older one up to date"
+
+
+def cell_source(cell: Mapping[str, Any]) -> str:
+    """Return a cell's source; a file holds it as a text or as a list of lines."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def first_line(source: str) -> str:
+    """Return the first line of a cell that says something, as IPython looks for a magic."""
+    return next((line.strip() for line in source.splitlines() if line.strip()), "")
+
+
+def tags(cell: Mapping[str, Any]) -> list[str]:
+    """Return a cell's tags."""
+    found = cell["metadata"].get("tags")
+    return [str(tag) for tag in found] if isinstance(found, list) else []
+
+
+def _ours(thing: Mapping[str, Any]) -> dict[str, Any]:
+    found = thing["metadata"].get(KEY)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def lock_path(worklog: Path) -> Path:
+    """Return the lock file that a replay holds while it writes a work log."""
+    worklog = worklog.resolve()
+    return worklog.parent / FOLDER / f"{worklog.name}.lock"

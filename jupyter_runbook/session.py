@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jupyter_runbook import __version__
 from jupyter_runbook.journal import Journal
+from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.record import Actor, Approval, utc
 from jupyter_runbook.redact import Redactor
 
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.journal import Begin
     from jupyter_runbook.record import StepRecord
 
-__all__ = ["FOLDER", "Live", "Progress", "Session", "new_run", "nobody", "versions"]
-
-#: The folder beside the notebook for the journal and the logs.
-FOLDER = ".runbook"
+__all__ = ["Live", "Progress", "Session", "new_run", "nobody", "versions"]
 
 
 @dataclass(frozen=True)

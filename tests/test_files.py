@@ -42,9 +42,7 @@ def test_through_a_link_the_file_behind_it_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_an_error_at_any_point_leaves_the_old_file_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_at_any_point_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log.ipynb"
     write_atomically(path, "old")
 

@@ -1,0 +1,233 @@
+"""Work log → cells, steps and records. Pure but for `read`; a notebook run by hand in JupyterLab is one too."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.files import held
+from jupyter_runbook.notebook import RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
+from jupyter_runbook.record import MIME_TYPE, Status, StepRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from jupyter_runbook.notebook import CellStatus
+
+__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "judge", "read", "records"]
+
+#: Our own providers: a work log is read where they are not installed, too.
+OWN = frozenset({"ansible", "docker", "os", "k8s", "shell", "probe"})
+
+# What a step's status makes of its cell, where that is not "done".
+_CELL: dict[Status, CellStatus] = {
+    Status.FAILED: "failed",
+    Status.INTERRUPTED: "interrupted",
+    Status.SKIPPED: "skipped",
+    Status.NOT_RUN: "not-run",
+}
+
+
+@dataclass(frozen=True)
+class LoggedStep:
+    """One step of a work log, also one that left no record.
+
+    Parameters
+    ----------
+    name
+        The record's, or what the cell says of it.
+    provider
+        The magic's name.
+    status
+        The record's; without a record what became of the cell.
+    record
+        All of it; None where the step never came so far.
+    why
+        One line on a step that did not end well.
+    """
+
+    name: str
+    provider: str
+    status: str
+    record: StepRecord | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class LoggedCell:
+    """One code cell of a work log.
+
+    Parameters
+    ----------
+    index
+        Its place among all of the notebook's cells, from 0.
+    cell_id
+        Its id; None in a notebook older than nbformat 4.5.
+    source
+        Its text.
+    status
+        What became of it.
+    why
+        One line where the status alone does not tell.
+    steps
+        Its steps: one for a cell of one magic, none for plain code.
+    """
+
+    index: int
+    cell_id: str | None
+    source: str
+    status: CellStatus
+    why: str | None
+    steps: tuple[LoggedStep, ...]
+
+
+@dataclass(frozen=True)
+class WorkLog:
+    """An executed notebook.
+
+    Parameters
+    ----------
+    name
+        The file, as the user named it.
+    notebook
+        Its JSON.
+    live
+        Whether a replay is writing it right now.
+    providers
+        The names whose magics are steps.
+    """
+
+    name: str
+    notebook: Mapping[str, Any]
+    live: bool = False
+    providers: Collection[str] = OWN
+
+    @cached_property
+    def run(self) -> RunInfo | None:
+        """The replay that made it; None for a notebook run by hand."""
+        return RunInfo.read(self.notebook)
+
+    @cached_property
+    def cells(self) -> tuple[LoggedCell, ...]:
+        """Its code cells that say something."""
+        return tuple(
+            self._cell(index, cell)
+            for index, cell in enumerate(self.notebook["cells"])
+            if cell["cell_type"] == "code" and cell_source(cell).strip()
+        )
+
+    @cached_property
+    def status(self) -> str:
+        """``done`` ``failed`` ``interrupted``; ``running`` while a replay writes it; ``not-run`` if some never ran."""
+        found = {cell.status for cell in self.cells}
+        if self.live:
+            return "running"
+        for status in ("interrupted", "failed"):
+            if status in found:
+                return status
+        if "not-run" in found:
+            # Between two cells, a replay that was killed leaves no cell at work.
+            return "interrupted" if self.run and self.run.ended is None else "not-run"
+        return "done"
+
+    def _cell(self, index: int, cell: Mapping[str, Any]) -> LoggedCell:
+        source = cell_source(cell)
+        found = records(cell)
+        verdict = self._verdict(cell, found)
+        steps = tuple(_recorded(record) for record in found)
+        provider = first_line(source).removeprefix("%%").partition(" ")[0]
+        if not steps and first_line(source).startswith("%%") and provider in self.providers:
+            name = _name(source) or f"%%{provider} in cell {index + 1}"
+            # A record that is not there is not made up: a cell that ended without one is not called ok.
+            status = "unknown" if verdict.status == "done" else verdict.status
+            steps = (LoggedStep(name, provider, status, None, verdict.why),)
+        return LoggedCell(index, cell.get("id"), source, verdict.status, verdict.why, steps)
+
+    def _verdict(self, cell: Mapping[str, Any], found: Sequence[StepRecord]) -> Verdict:
+        said = Verdict.read(cell)
+        if said and not (found and self.run and found[-1].run != self.run.run):
+            return said
+        state = _papermill(cell)
+        if said is None and self.run and state == "pending":
+            return Verdict("not-run")
+        if said is None and self.run and state == "running" and not found:
+            return Verdict("running") if self.live else Verdict("interrupted", "the replay ended while it was at work")
+        return judge(cell)
+
+
+def judge(cell: Mapping[str, Any]) -> Verdict:
+    """Tell what became of a cell from its outputs alone."""
+    found = records(cell)
+    errors = [one for one in _outputs(cell) if one.get("output_type") == "error"]
+    if found and found[-1].status in _CELL:
+        return Verdict(_CELL[found[-1].status])
+    if errors and "raises-exception" not in tags(cell):
+        return Verdict("interrupted" if errors[-1].get("ename") == "KeyboardInterrupt" else "failed")
+    if found or errors or cell.get("execution_count") is not None:
+        return Verdict("done")
+    return Verdict("not-run")
+
+
+def records(cell: Mapping[str, Any]) -> list[StepRecord]:
+    """Return the step records in a cell's outputs; what can't be read as one is left out."""
+    found = []
+    for output in _outputs(cell):
+        value = (output.get("data") or {}).get(MIME_TYPE)
+        if isinstance(value, dict):
+            try:
+                found.append(StepRecord.from_wire(value))
+            except ValueError:
+                continue
+    return found
+
+
+def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -> WorkLog:
+    """Read a work log's file.
+
+    Parameters
+    ----------
+    path, name
+        The file, and how it is named to people; left out, its path.
+    providers
+        Names of more providers whose magics are steps.
+
+    Raises
+    ------
+    NotANotebook
+        See `read_notebook`.
+    """
+    # Asked first: a replay that ends between the two has written its last.
+    live = held(lock_path(path))
+    return WorkLog(name or str(path), read_notebook(path, name), live, OWN | set(providers))
+
+
+def _outputs(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in cell.get("outputs") or [] if isinstance(one, dict)]
+
+
+def _recorded(record: StepRecord) -> LoggedStep:
+    return LoggedStep(
+        record.name, record.provider, record.status, record, record.error.message if record.error else None
+    )
+
+
+def _name(source: str) -> str | None:
+    """Return what a cell's line says after ``--name``."""
+    try:
+        words = shlex.split(first_line(source))
+    except ValueError:
+        return None
+    for at, word in enumerate(words):
+        if word == "--name" and at + 1 < len(words):
+            return words[at + 1]
+        if word.startswith("--name="):
+            return word.removeprefix("--name=")
+    return None
+
+
+def _papermill(cell: Mapping[str, Any]) -> Any:
+    found = cell["metadata"].get("papermill")
+    return found.get("status") if isinstance(found, dict) else None
