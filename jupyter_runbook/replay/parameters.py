@@ -1,0 +1,210 @@
+"""A runbook's parameters: what its parameters cell declares, and whether what was given fits. Pure.
+
+The parameters cell is the code cell tagged ``parameters``, as papermill has it. A declaration is an assignment of a
+literal at its top level; an annotation says the type where the default does not, a comment at its end what it is for::
+
+    site = "berlin"          # the site's name
+    replicas: int = 3
+    image: str | None = None
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import BadInput, InvalidSpec, Where
+from jupyter_runbook.notebook import cell_source, tags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["INJECTED", "TAG", "Parameter", "declared", "parse"]
+
+#: The tag of the cell that declares the parameters, and of the cell that a replay puts behind it.
+TAG = "parameters"
+INJECTED = "injected-parameters"
+
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": type(None)}
+_SPELLED = {"list": "a list (as JSON)", "dict": "a mapping (as JSON)", "bool": "true or false"}
+_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+_MAGIC = re.compile(r"^\s*[%!]")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a runbook.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    types
+        The names of the types that it may have, of ``str int float bool list dict None``; none where nothing tells.
+    default
+        Its default as the cell writes it.
+    description
+        The comment at the end of its line.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    default: str
+    description: str | None = None
+
+    def value(self, text: str) -> Any:
+        """Return the value that a text on the command line means; a text stays one where the type says so.
+
+        Raises
+        ------
+        ValueError
+            It is of another type; the message says which are good.
+        """
+        if "str" in self.types and not (set(self.types) & {"int", "float", "bool"}):
+            return None if text in ("null", "None") and "None" in self.types else text
+        return self.check(_guess(text))
+
+    def check(self, value: Any) -> Any:
+        """Return a value that has one of the types; a whole number may stand for a float.
+
+        Raises
+        ------
+        ValueError
+            It is of another type.
+        """
+        kind = "None" if value is None else type(value).__name__
+        if not self.types or kind in self.types:
+            return value
+        if kind == "int" and "float" in self.types:
+            return float(value)
+        raise ValueError(f"takes {' or '.join(_SPELLED.get(kind, kind) for kind in self.types)}, not {value!r}")
+
+
+def declared(notebook: Mapping[str, Any], file: str) -> dict[str, Parameter] | None:
+    """Return the parameters that a runbook declares, by name; None where it has no parameters cell.
+
+    Raises
+    ------
+    InvalidSpec
+        The cell is no Python, with its line.
+    """
+    for number, cell in enumerate(notebook["cells"], 1):
+        if cell["cell_type"] == "code" and TAG in tags(cell):
+            source = cell_source(cell)
+            # IPython's own lines may stand in it; a comment in their place keeps the lines' numbers.
+            lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
+            try:
+                tree = ast.parse("\n".join(lines))
+            except (SyntaxError, ValueError) as error:
+                where = Where(file, str(number), getattr(error, "lineno", None))
+                raise InvalidSpec(f"the parameters cell is no Python: {error.args[0]}", where=where) from None
+            found = [_parameter(node, lines) for node in tree.body]
+            return {one.name: one for one in found if one}
+    return None
+
+
+def parse(given: Mapping[str, str], notebook: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Return the values of what was given on the command line, checked against what the runbook declares.
+
+    Parameters
+    ----------
+    given
+        Texts by name.
+    notebook, file
+        The runbook, and how errors name it.
+
+    Raises
+    ------
+    BadInput
+        A name that the runbook does not declare (with the nearest one), or a value of another type.
+    """
+    if not given:
+        return {}
+    known = declared(notebook, file)
+    where = Where(file)
+    if known is None:
+        raise BadInput(
+            "it takes no parameters", where=where, hint=f"tag the cell that declares them with {TAG}, as papermill does"
+        )
+    values = {}
+    for name, text in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
+            raise BadInput(f"it has no parameter {name}", where=where, hint=hint)
+        try:
+            values[name] = known[name].value(text)
+        except ValueError as error:
+            raise BadInput(f"the parameter {name} {error}", where=where) from None
+    return values
+
+
+def _parameter(node: ast.stmt, lines: list[str]) -> Parameter | None:
+    annotation = None
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        target, value, annotation = node.target, node.value, node.annotation
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        target, value = node.targets[0], node.value
+    else:
+        return None
+    rest = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset or 0 :].decode()
+    comment = rest.strip().removeprefix("#").strip() if rest.strip().startswith("#") else ""
+    types = _annotated(annotation) if annotation is not None else _of(value)
+    return Parameter(target.id, types, ast.unparse(value), comment or None)
+
+
+def _guess(text: str) -> Any:
+    """Return what a text means where its type is open: as papermill, and JSON or a Python literal in brackets."""
+    if text in _WORDS:
+        return _WORDS[text]
+    # What begins with a needless zero is a text to people: a postcode, a version, a file's mode.
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):
+        return float(text)
+    if text[:1] in ("[", "{"):
+        for reads in (json.loads, ast.literal_eval):
+            try:
+                return reads(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return text
+
+
+def _annotated(node: ast.expr) -> tuple[str, ...]:
+    """Return the types that an annotation names; none where one of them is not known."""
+    found: tuple[str, ...] = ()
+    match node:
+        case ast.Constant(value=None):
+            found = ("None",)
+        case ast.Constant(value=str(text)):
+            with suppress(SyntaxError):
+                found = _annotated(ast.parse(text, mode="eval").body)
+        case ast.Name(id=name) if name in _TYPES:
+            found = (name,)
+        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
+            inside = _annotated(inner)
+            found = (*inside, "None") if inside else ()
+        case ast.Subscript(value=outer):
+            found = _annotated(outer)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = _annotated(left), _annotated(right)
+            found = (*sides[0], *sides[1]) if all(sides) else ()
+    return found
+
+
+def _of(node: ast.expr) -> tuple[str, ...]:
+    """Return the type of a default; ``None`` tells nothing of what may come in its place."""
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ()
+    kind = type(value).__name__
+    return (kind,) if kind in _TYPES else ()
