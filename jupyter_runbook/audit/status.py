@@ -68,7 +68,7 @@ def _step(cell: LoggedCell, step: LoggedStep) -> dict[str, Any]:
         "index": cell.index,
         "name": step.name,
         "provider": step.provider,
-        "status": step.status,
+        "status": str(step.status),
         "seconds": record.seconds if record else None,
         "error": asdict(record.error) if record and record.error else None,
     }

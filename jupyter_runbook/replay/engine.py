@@ -1,0 +1,166 @@
+"""The papermill engine ``runbook``: ``papermill --engine runbook IN OUT`` gives a work log that tells the truth."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from papermill.engines import Engine
+
+from jupyter_runbook.errors import BadInput, Where
+from jupyter_runbook.files import lock
+from jupyter_runbook.notebook import RunInfo, lock_path
+from jupyter_runbook.record import utc
+from jupyter_runbook.replay.client import Client
+from jupyter_runbook.replay.manager import Manager, Watch, local_path
+from jupyter_runbook.session import new_run, user, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["RunbookEngine", "claim", "run_info"]
+
+
+class RunbookEngine(Engine):  # type: ignore[misc]  # papermill has no types
+    """Runs a notebook and writes its work log; see `Manager` for what it writes, `Client` for how cells end."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str | None,
+        output_path: str | None = None,
+        *,
+        progress_bar: Any = True,
+        log_output: bool = False,
+        autosave_cell_every: int = 30,
+        **options: Any,
+    ) -> Any:
+        """Run a notebook; papermill calls this.
+
+        Parameters
+        ----------
+        nb
+            The notebook, with papermill's metadata.
+        kernel_name
+            The kernel.
+        output_path
+            Where the work log goes.
+        progress_bar, log_output, autosave_cell_every
+            As papermill has them.
+        options
+            papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
+            nbclient takes; and ours: ``watch`` (a `Watch`), ``cwd`` (the kernel's folder), ``fresh`` (the work log must
+            not be there yet).
+
+        Raises
+        ------
+        BadInput
+            Nothing ran: another replay writes this work log, or it can't be written, or it is there and has to be new.
+        CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped
+            How the run ended; the work log says so too.
+        """
+        watch: Watch = options.pop("watch", None) or Watch()
+        cwd, fresh = options.pop("cwd", None), options.pop("fresh", False)
+        limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
+        info = run_info(nb, options.pop("input_path", None))
+        handed: dict[str, Any] = {"run": info.run, "timeout": limit}
+        with ExitStack() as stack:
+            if path := local_path(output_path):
+                stack.enter_context(claim(path, output_path or "", fresh=fresh))
+                handed["notebook"] = str(path)
+            manager = Manager(
+                nb,
+                info,
+                watch,
+                output_path=output_path,
+                progress_bar=progress_bar,
+                log_output=log_output,
+                autosave_cell_every=autosave_cell_every,
+            )
+            if cwd:
+                options["resources"] = {"metadata": {"path": str(cwd)}}
+            try:
+                manager.notebook_start()
+            except OSError as error:
+                raise _unwritable(output_path or "", error) from None
+            try:
+                cls._execute(manager, handed, limit, kernel_name, log_output=log_output, **options)
+            finally:
+                manager.cleanup_pbar()
+                manager.notebook_complete()
+        return manager.nb
+
+    @staticmethod
+    def _execute(
+        manager: Manager,
+        handed: dict[str, Any],
+        limit: float | None,
+        kernel_name: str | None,
+        *,
+        start_timeout: int = 60,
+        **options: Any,
+    ) -> None:
+        options = {name: value for name, value in options.items() if value is not None}
+        Client(manager, handed, limit, kernel_name=kernel_name, startup_timeout=start_timeout, **options).execute()
+
+
+def run_info(nb: Any, runbook: str | None) -> RunInfo:
+    """Return what is known of a run at its start."""
+    return RunInfo(
+        run=new_run(),
+        runbook=runbook,
+        user=user(),
+        host=socket.gethostname(),
+        started=utc(),
+        parameters=dict(nb.metadata.papermill.get("parameters") or {}),
+        versions={**versions(), **_versions()},
+    )
+
+
+@contextmanager
+def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
+    """Hold a work log for one replay.
+
+    Parameters
+    ----------
+    path, name
+        The work log, and how errors name it.
+    fresh
+        Whether it must not be there yet.
+
+    Raises
+    ------
+    BadInput
+        Another replay holds it, it is there already, or its folder can't be written.
+    """
+    if not path.parent.is_dir():
+        raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(lock_path(path)))
+        except BlockingIOError:
+            raise BadInput("another replay is writing it", where=Where(name), hint="name another work log") from None
+        except OSError as error:
+            raise _unwritable(name, error) from None
+        if fresh and path.exists():
+            raise BadInput(
+                "this work log is there already, and is evidence",
+                where=Where(name),
+                hint="name another one, or say --overwrite",
+            )
+        if path.is_dir():
+            raise BadInput("this is a folder", where=Where(name), hint="name a file in it")
+        yield
+
+
+def _unwritable(name: str, error: OSError) -> BadInput:
+    return BadInput(f"the work log can't be written: {error.strerror}", where=Where(name))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("papermill", "nbclient")}
