@@ -1,14 +1,138 @@
-"""The command ``jupyter runbook``: options only, no logic."""
+"""The command ``jupyter runbook``: options only, no logic. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from jupyter_runbook import __version__
 
+if TYPE_CHECKING:
+    from jupyter_runbook.replay.run import Outcome
+
+#: Set to 1, an error of our own making shows where it came from.
+DEBUG = "JUPYTER_RUNBOOK_DEBUG"
+
+
+class Commands(click.Group):
+    """Ends each command with the exit code of the contract, and an error in one to three lines."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        from jupyter_runbook.errors import RunbookError
+
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except RunbookError as error:
+            _fail(ctx, error.lines(), error.exit_code)
+        except KeyboardInterrupt:
+            _fail(ctx, ["interrupted"], 130)
+        except Exception as error:
+            if os.environ.get(DEBUG) or isinstance(error, BrokenPipeError):
+                raise
+            text = " ".join(str(error).split())
+            _fail(ctx, [f"{type(error).__name__}: {text}", f"→ {DEBUG}=1 shows where; please report it"], 1)
+
+
+def _fail(ctx: click.Context, lines: list[str], code: int) -> NoReturn:
+    click.echo("\n".join([f"error: {lines[0]}", *lines[1:]]), err=True)
+    ctx.exit(code)
+
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: jupyter runbook --version",
+    epilog="Example: jupyter runbook replay site.ipynb -p site berlin",
 )
 @click.version_option(__version__, prog_name="jupyter-runbook")
 def main() -> None:
-    """Replay runbooks, and read what they left."""
+    """Replay runbooks, and read what they left.
+
+    Exit codes: 0 done; 1 a step failed; 2 bad input, nothing ran; 3 not approved or stale plan; 130 interrupted.
+    """
+
+
+@main.command(epilog="Example: jupyter runbook demo")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="worklogs", show_default=True)
+def demo(folder: Path) -> None:
+    """Replay the quick-start runbook here; it needs no outside service, and FOLDER keeps what it makes."""
+    from jupyter_runbook.replay.demo import run_demo
+
+    _end(run_demo(folder, _watch()))
+
+
+@main.command(
+    epilog="Example: jupyter runbook replay site.ipynb berlin.ipynb -p site berlin -p replicas 3",
+)
+@click.argument("runbook", type=click.Path(path_type=Path))
+@click.argument("worklog", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter; checked against the runbook's parameters cell.",
+)
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Time limit of each cell.")
+@click.option("--overwrite", is_flag=True, help="Write the work log anew though it is there already.")
+def replay(
+    runbook: Path,
+    worklog: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    timeout: float | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Run RUNBOOK unattended, in its folder, and write the executed notebook to WORKLOG.
+
+    Without WORKLOG it goes to worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten
+    unasked. Ctrl-C stops the step at work, which still writes its record.
+    """
+    from jupyter_runbook.errors import BadInput
+    from jupyter_runbook.replay.run import replay as run
+
+    given = dict(parameters)
+    if len(given) < len(parameters):
+        raise BadInput("a parameter is given twice: " + ", ".join(name for name, _ in parameters))
+    _end(run(runbook, worklog, given, overwrite=overwrite, timeout=timeout, watch=_watch()))
+
+
+@main.command(epilog="Example: jupyter runbook status worklogs/site-20261124T224255Z.ipynb")
+@click.argument("worklog", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON: status, run, steps, cells.")
+def status(worklog: Path, *, as_json: bool) -> None:
+    """Show every step of WORKLOG with its status; also while it is being written, and after any crash."""
+    import json
+
+    from jupyter_runbook.audit.status import status_json, status_text
+    from jupyter_runbook.registry import providers
+    from jupyter_runbook.worklog import read
+
+    log = read(worklog, providers=providers())
+    click.echo(json.dumps(status_json(log), ensure_ascii=False, indent=2) if as_json else status_text(log))
+
+
+def _watch() -> Any:
+    from jupyter_runbook.replay.progress import Lines
+
+    return Lines(sys.stderr)
+
+
+def _end(outcome: Outcome) -> NoReturn:
+    from jupyter_runbook.audit.status import counts
+
+    log = outcome.log
+    steps = counts(step.status for cell in log.cells for step in cell.steps)
+    click.echo(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
+    click.echo(f"work log: {outcome.path}")
+    if outcome.broken:
+        click.echo(f"error: {outcome.path}: {outcome.broken}", err=True)
+    click.get_current_context().exit(outcome.exit_code)

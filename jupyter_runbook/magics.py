@@ -120,7 +120,8 @@ class Magics:
     def _run(self, point: EntryPoint, line: str, body: str) -> None:
         info = cell_info(self.shell)
         source = info.source if info.source is not None else f"%%{point.name} {line}\n{body}"
-        step = Step(point, line, body, self.shell.user_ns, source, info.cell_id)
+        limit = (info.handed or {}).get("timeout")
+        step = Step(point, line, body, self.shell.user_ns, source, info.cell_id, limit)
         done = run(step, self.session(info), self._live())
         self.records.append(done.record)
         if done.result is not None and done.options is not None and done.options.out:

@@ -56,6 +56,8 @@ class Step:
         The cell's whole source as saved, for its digest.
     cell_id
         The cell's id in the notebook.
+    limit
+        The time limit in seconds that a replay sets each cell; the step's own is the lesser of the two.
     """
 
     point: EntryPoint
@@ -64,6 +66,11 @@ class Step:
     names: Mapping[str, Any] = field(default_factory=dict)
     source: str | None = None
     cell_id: str | None = None
+    limit: float | None = None
+
+    def within(self, timeout: float | None) -> float | None:
+        """Return the time that the step has in seconds, given what its own line says."""
+        return min((one for one in (timeout, self.limit) if one), default=None)
 
     @property
     def magic(self) -> str:

@@ -47,7 +47,7 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
             if running.wanted(options):
                 spec = provider.parse(Cell(step.magic, step.body, options, step.names))
                 running.draft.read(spec)
-                with Stop(options.timeout) as stop:
+                with Stop(step.within(options.timeout)) as stop:
                     for attempt in running.attempts(stop, options):
                         with attempt:
                             context = running.context(stop)

@@ -1,4 +1,8 @@
-"""The papermill engine ``runbook``: ``papermill --engine runbook IN OUT`` gives a work log that tells the truth."""
+"""The papermill engine ``runbook``: ``papermill --engine runbook IN OUT`` gives a work log that tells the truth.
+
+papermill imports every installed engine while it is being imported itself: what stands on papermill is imported here
+when an engine runs, not before. So the class has papermill's interface, and not its base class.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,38 @@ import socket
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from papermill.engines import Engine
-
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import lock
 from jupyter_runbook.notebook import RunInfo, lock_path
 from jupyter_runbook.record import utc
-from jupyter_runbook.replay.client import Client
-from jupyter_runbook.replay.manager import Manager, Watch, local_path
+from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.session import new_run, user, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from jupyter_runbook.replay.manager import Manager
+
 __all__ = ["RunbookEngine", "claim", "run_info"]
 
 
-class RunbookEngine(Engine):  # type: ignore[misc]  # papermill has no types
+class RunbookEngine:
     """Runs a notebook and writes its work log; see `Manager` for what it writes, `Client` for how cells end."""
+
+    @staticmethod
+    def nb_kernel_name(nb: Any, name: str | None = None) -> str:
+        """Return the kernel that a notebook asks for; papermill calls this."""
+        from papermill.utils import nb_kernel_name
+
+        return str(nb_kernel_name(nb, name))
+
+    @staticmethod
+    def nb_language(nb: Any, language: str | None = None) -> str:
+        """Return the language that a notebook is written in; papermill calls this."""
+        from papermill.utils import nb_language
+
+        return str(nb_language(nb, language))
 
     @classmethod
     def execute_notebook(
@@ -62,6 +79,8 @@ class RunbookEngine(Engine):  # type: ignore[misc]  # papermill has no types
         CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped
             How the run ended; the work log says so too.
         """
+        from jupyter_runbook.replay.manager import Manager, local_path
+
         watch: Watch = options.pop("watch", None) or Watch()
         cwd, fresh = options.pop("cwd", None), options.pop("fresh", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
@@ -103,6 +122,8 @@ class RunbookEngine(Engine):  # type: ignore[misc]  # papermill has no types
         start_timeout: int = 60,
         **options: Any,
     ) -> None:
+        from jupyter_runbook.replay.client import Client
+
         options = {name: value for name, value in options.items() if value is not None}
         Client(manager, handed, limit, kernel_name=kernel_name, startup_timeout=start_timeout, **options).execute()
 

@@ -19,24 +19,12 @@ from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
     from jupyter_runbook.notebook import CellStatus
+    from jupyter_runbook.replay.watch import Watch
 
-__all__ = ["Manager", "Watch", "local_path"]
+__all__ = ["Manager", "local_path"]
 
 # papermill's word for each of ours.
 _PAPERMILL: dict[CellStatus, str] = {"done": "completed"}
-
-
-class Watch:
-    """Who is told of a replay's progress; this one tells nobody."""
-
-    def begun(self, total: int) -> None:
-        """Take note that the kernel answers, and how many code cells there are."""
-
-    def cell_begun(self, index: int, cell: Any) -> None:
-        """Take note that a cell is at work."""
-
-    def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
-        """Take note of what became of it."""
 
 
 class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types

@@ -1,0 +1,81 @@
+"""A replay's progress on a terminal or in a batch job's log: one line a cell, and on a terminal the one at work."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jupyter_runbook.audit.status import sign
+from jupyter_runbook.display.words import readable
+from jupyter_runbook.notebook import first_line
+from jupyter_runbook.replay.watch import Watch
+from jupyter_runbook.worklog import records
+
+if TYPE_CHECKING:
+    from jupyter_runbook.notebook import Verdict
+    from jupyter_runbook.record import StepRecord
+
+__all__ = ["Lines"]
+
+_WIDTH = 60  # characters of a cell's first line
+
+
+class Lines(Watch):
+    """Writes to a stream.
+
+    Parameters
+    ----------
+    stream
+        Where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._total = 0
+        self._number = 0
+        self._since = 0.0
+
+    def begun(self, total: int) -> None:
+        """See `Watch`."""
+        self._total = total
+
+    def cell_begun(self, index: int, cell: Any) -> None:
+        """See `Watch`."""
+        del index
+        self._since = time.monotonic()
+        if self._terminal:
+            self._write(f"[{self._number + 1}/{self._total}] ◌ {'running':<11} {'':10}  {_told(cell)}")
+
+    def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
+        """See `Watch`."""
+        del index
+        self._number += 1
+        found = records(cell)
+        status = found[-1].status if found and verdict.status in ("done", "failed") else verdict.status
+        spent = time.monotonic() - self._since if self._since else 0.0
+        self._since = 0.0
+        name = f"{found[-1].name} (%%{found[-1].provider})" if found else _told(cell)
+        why = f": {verdict.why}" if verdict.why else ""
+        start = "\r\x1b[K" if self._terminal else ""
+        line = f"{sign(status)} {status:<11} {spent:8.1f} s  {readable(name + why)}"
+        self._write(f"{start}[{self._number}/{self._total}] {line}\n")
+        for line in _because(cell, found) if verdict.status in ("failed", "interrupted") else []:
+            self._write(f"      {readable(line)}\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def _told(cell: Any) -> str:
+    line = readable(first_line(cell.source))
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+
+
+def _because(cell: Any, found: list[StepRecord]) -> list[str]:
+    """Return why a cell did not end well: its step's error, or its own error's first line."""
+    if found and (error := found[-1].error):
+        return [f"{error.kind}: {error.message}", *([f"→ {error.hint}"] if error.hint else [])]
+    errors = [one for one in cell.outputs if one.output_type == "error"] if not found else []
+    return [f"{one.ename}: {' '.join(one.evalue.split())[:200]}" for one in errors[-1:]]

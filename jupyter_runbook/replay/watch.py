@@ -1,0 +1,23 @@
+"""Who is told of a replay's progress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_runbook.notebook import Verdict
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Who is told of a replay's progress; this one tells nobody."""
+
+    def begun(self, total: int) -> None:
+        """Take note that the kernel answers, and how many code cells there are."""
+
+    def cell_begun(self, index: int, cell: Any) -> None:
+        """Take note that a cell is at work."""
+
+    def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
+        """Take note of what became of it."""
