@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_runbook.provider import Context
+    from jupyter_runbook.spec.script import Variable
     from jupyter_runbook.stop import Stop
 
 __all__ = ["Shell", "ShellSpec", "ShellState"]
@@ -46,6 +47,7 @@ class ShellSpec:
     creates: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     unless: Script | None = None
+    unless_source: str | None = None
     onlyif: Script | None = None
     cwd: str | None = None
 
@@ -53,6 +55,11 @@ class ShellSpec:
     def folder(self) -> Path:
         """The folder that the script runs in and that relative guards start from."""
         return Path(self.cwd).expanduser() if self.cwd else Path()
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What the script and its guards refer to."""
+        return [one for script in (self.script, self.unless, self.onlyif) if script for one in script.variables]
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Shell(Provider[ShellSpec, ShellState]):
             creates=tuple(cell.own("creates") or ()),
             removes=tuple(cell.own("removes") or ()),
             unless=command("unless"),
+            unless_source=cell.own("unless"),
             onlyif=command("onlyif"),
             cwd=cell.own("cwd"),
         )
@@ -124,7 +132,7 @@ class Shell(Provider[ShellSpec, ShellState]):
         if idle is not None:
             return Plan((Change(spec.title, "script", Action.NO_OP, idle, guards or None, guards or None),))
         wanted: dict[str, Any] = {name: _satisfied(name) for name in guards if name != "onlyif"}
-        values = {variable.expression: variable.value for variable in spec.script.variables}
+        values = {variable.expression: variable.value for variable in spec.variables}
         after = {**wanted, "script": spec.source, **({"values": values} if values else {})}
         before = {name: guards[name] for name in wanted}
         change = Change(spec.title, "script", Action.RUN, _why(spec, state), before or None, after, judged=bool(wanted))
@@ -189,7 +197,7 @@ def _guards(spec: ShellSpec, state: ShellState) -> dict[str, str]:
     seen = {f"creates {path}": "there" if state.there[path] else "not there" for path in spec.creates}
     seen |= {f"removes {path}": "there" if state.there[path] else "not there" for path in spec.removes}
     if spec.unless and state.unless is not None:
-        seen[f"unless {spec.unless.text}"] = "succeeds" if state.unless == 0 else f"ends with {state.unless}"
+        seen[f"unless {spec.unless_source}"] = "succeeds" if state.unless == 0 else f"ends with {state.unless}"
     if spec.onlyif and state.onlyif is not None:
         seen["onlyif"] = "succeeds" if state.onlyif == 0 else f"ends with {state.onlyif}"
     return seen
