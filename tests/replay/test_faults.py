@@ -1,0 +1,157 @@
+"""The truth after each way to end: the work log on disk, its status, and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.replay.runs import LOAD, TIMEOUT, Place, statuses, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# The kernel's parent is the replay: a cell that wants it stopped can do so itself, and no test has to wait.
+HERE = "import os, signal, time\nreplay = os.getppid()"
+STOP = "os.kill(replay, signal.{})\ntime.sleep(100)"
+STEP = "%%shell --name slow\nkill -s {} {{{{ replay }}}}; sleep 100"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A runbook, and what has to be true after its replay."""
+
+    name: str
+    cells: Sequence[str]
+    exit: int
+    status: str
+    ended: str  # the first letter of each cell's status
+    steps: Sequence[str] = ()
+    tags: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    said: str = ""
+
+
+CAUGHT = "try:\n    get_ipython().run_cell_magic('shell', '', 'false')\nexcept Exception as error:\n    print(error)"
+
+CASES = [
+    Case("all is well", ["1", LOAD, "%%shell\ntrue"], 0, "done", "ddd", ["changed"]),
+    Case("an error", ["1/0", "1"], 1, "failed", "fn", said="ZeroDivisionError: division by zero"),
+    Case("a failed step", [LOAD, "%%shell\nexit 7", "%%shell\ntrue"], 1, "failed", "dfn", ["failed", "not-run"]),
+    Case("bad input in a step", [LOAD, "%%shell --nope\ntrue", "1"], 1, "failed", "dfn", ["failed"]),
+    Case("nobody approves", [LOAD, "%%shell --confirm\ntrue", "1"], 3, "failed", "dfn", ["failed"]),
+    Case("a stale plan", [LOAD, "%%shell --plan 00000000\ntrue", "1"], 3, "failed", "dfn", ["failed"]),
+    Case("a skipped step", [LOAD, "%%shell --when False\ntrue", "1"], 0, "done", "dsd", ["skipped"]),
+    Case("a skipped cell", ["1", "1/0", "1"], 0, "done", "dsd", tags={1: ["skip-execution"]}),
+    Case("an error that may be", ["1/0", "1"], 0, "done", "dd", tags={0: ["raises-exception"]}),
+    Case("a shell line", ["!exit 3", "1"], 1, "failed", "fn", said="a shell line in it exited with 3"),
+    Case("a shell line that may fail", ["!exit 3", "_exit_code"], 0, "done", "dd", tags={0: ["raises-exception"]}),
+    Case("a shell line that is mended", ["!exit 3\n!true", "1"], 0, "done", "dd"),
+    Case("a caught failure", [LOAD, CAUGHT, "1"], 1, "failed", "dfd", ["failed"]),
+    Case("a killed kernel", ["1", "import os\nos.kill(os.getpid(), 9)", "1"], 130, "interrupted", "din",
+         said="the kernel died"),
+    Case("a kernel killed in a step", [LOAD, "import os\nkernel = os.getpid()",
+         "%%shell --name deadly\nkill -9 {{ kernel }}; sleep 1", "%%shell\ntrue"], 130, "interrupted", "ddin",
+         ["interrupted", "not-run"]),
+    Case("a cell's time limit", ["import time\ntime.sleep(100)", "1"], 1, "failed", "fn", words=["--timeout", "0.5"],
+         said="it took longer than 0.5 s"),
+    Case("a step's time limit", [LOAD, "%%shell\nsleep 100", "1"], 1, "failed", "dfn", ["failed"],
+         words=["--timeout", "0.5"], said="timeout: it took longer than 0.5 s"),
+    Case("Ctrl-C", [HERE, STOP.format("SIGINT"), "1"], 130, "interrupted", "din", said="stopped by SIGINT"),
+    Case("SIGTERM", [HERE, STOP.format("SIGTERM"), "1"], 130, "interrupted", "din", said="stopped by SIGTERM"),
+    Case("the terminal goes away", [HERE, STOP.format("SIGHUP"), "1"], 130, "interrupted", "din"),
+    Case("Ctrl-C in a step", [HERE, LOAD, STEP.format("INT"), "%%shell\ntrue"], 130, "interrupted", "ddin",
+         ["interrupted", "not-run"]),
+    Case("the replay killed in a step", [HERE, LOAD, STEP.format("KILL"), "1"], -9, "interrupted", "ddin",
+         ["interrupted"]),
+    Case("the replay killed", [HERE, STOP.format("SIGKILL"), "1"], -9, "interrupted", "din"),
+]  # fmt: skip
+
+LETTERS = {"d": "done", "f": "failed", "i": "interrupted", "s": "skipped", "n": "not-run"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_work_log_says_what_happened(place: Place, case: Case) -> None:
+    write(place.folder / "in.ipynb", case.cells, case.tags)
+    done = place.replay("in.ipynb", "out.ipynb", *case.words)
+    assert done.code == case.exit, done.err
+    assert "Traceback" not in done.err
+    assert case.said in done.err
+    status = place.status("out.ipynb")
+    assert status["status"] == case.status
+    assert statuses(status) == [LETTERS[letter] for letter in case.ended]
+    assert [step["status"] for step in status["steps"]] == list(case.steps)
+    notebook = place.load("out.ipynb")
+    assert [cell.source for cell in notebook.cells] == list(case.cells)
+    if case.exit != -9:
+        theirs = {"done": "completed"}
+        said = [cell.metadata.papermill.status for cell in notebook.cells]
+        assert said == [theirs.get(one, one) for one in statuses(status)]
+        assert notebook.metadata.runbook.status == case.status
+    journal = place.folder / ".runbook" / "journal.jsonl"
+    assert not [one for one in (place.folder / ".runbook").iterdir() if one.suffix == ".lock"] or case.exit == -9
+    assert journal.exists() == any(step in ("changed", "failed", "interrupted", "skipped") for step in case.steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("a failed step", 1), ("a killed kernel", 138), ("a shell line", 1), ("Ctrl-C in a step", 1)]
+)
+def test_papermill_with_our_engine_says_the_same(place: Place, name: str, code: int) -> None:
+    case = next(one for one in CASES if one.name == name)
+    write(place.folder / "in.ipynb", case.cells, case.tags)
+    done = place.command("papermill", "--engine", "runbook", "--no-progress-bar", "in.ipynb", "out.ipynb")
+    assert done.code == code  # papermill's own: 138 for a kernel that died
+    assert statuses(place.status("out.ipynb")) == [LETTERS[letter] for letter in case.ended]
+    place.load("out.ipynb")
+
+
+def test_a_step_that_is_stopped_still_writes_its_record(place: Place) -> None:
+    write(place.folder / "in.ipynb", [HERE, LOAD, STEP.format("TERM")])
+    assert place.replay("in.ipynb", "out.ipynb").code == 130
+    [step] = place.status("out.ipynb")["steps"]
+    assert (step["name"], step["status"]) == ("slow", "interrupted")
+    assert step["seconds"] is not None
+
+
+def test_a_stop_that_the_cell_does_not_heed_can_be_pressed_again(place: Place) -> None:
+    deaf = "for _ in range(2):\n    try:\n        os.kill(replay, signal.SIGINT)\n        time.sleep(100)\n"
+    deaf += "    except KeyboardInterrupt:\n        pass\ntime.sleep(100)"
+    write(place.folder / "in.ipynb", [HERE, deaf, "1"])
+    assert place.replay("in.ipynb", "out.ipynb").code == 130
+    assert statuses(place.status("out.ipynb")) == ["done", "interrupted", "not-run"]
+
+
+def test_what_a_full_disk_leaves_is_whole_and_true(place: Place) -> None:
+    write(place.folder / "in.ipynb", ["1", "import os\nprint(os.urandom(100_000).hex())", "1"])
+    done = place.replay("in.ipynb", "out.ipynb", limit=64)
+    assert done.code == 1
+    assert "out.ipynb: the work log could not be written any more: File too large" in done.err
+    status = place.status("out.ipynb")
+    assert (status["status"], statuses(status)) == ("interrupted", ["done", "interrupted", "not-run"])
+    assert sorted(one.name for one in place.folder.iterdir()) == [".runbook", "in.ipynb", "ipython", "out.ipynb"]
+
+
+def test_no_kernel_outlives_a_replay_that_was_killed(place: Place) -> None:
+    write(place.folder / "in.ipynb", [f"{HERE}\nopen('pid', 'w').write(str(os.getpid()))", STOP.format("SIGKILL")])
+    assert place.replay("in.ipynb", "out.ipynb").code == -9
+    pid = int((place.folder / "pid").read_text())
+    if psutil.pid_exists(pid):
+        psutil.Process(pid).wait(TIMEOUT)
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_next_run_tells_of_the_step_that_was_killed(place: Place) -> None:
+    write(place.folder / "in.ipynb", [HERE, LOAD, STEP.format("KILL")])
+    assert place.replay("in.ipynb", "out.ipynb").code == -9
+    write(place.folder / "again.ipynb", [LOAD, "%%shell\ntrue"])
+    assert place.replay("again.ipynb", "out2.ipynb").code == 0
+    shown = str([cell.outputs for cell in place.load("out2.ipynb").cells])
+    assert "the step slow (%%shell), begun" in shown
