@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ __all__ = ["memory_file", "run_program"]
 PATIENCE = 1.0
 CHUNK = 65536
 
+# Is told a process group, then that it has ended; where its pipe ends before that, whoever held it has died, and the
+# group must not go on alone.
+_GUARD = 'read -r group && { read -r line || { kill -s TERM -- "-$group" && sleep 1 && kill -s KILL -- "-$group"; }; }'
+
 
 def run_program(
     command: Sequence[str | Path],
@@ -35,7 +39,8 @@ def run_program(
 ) -> int:
     """Run a program in a process group of its own, with nothing to read and both its outputs in one.
 
-    A process that it leaves in the background does not hold this call up, even if it keeps the output open.
+    A process that it leaves in the background does not hold this call up, even if it keeps the output open. If our own
+    process is killed, the group ends too: a step that is called interrupted does not go on.
 
     Parameters
     ----------
@@ -63,33 +68,18 @@ def run_program(
         The program can't be started.
     """
     stop.check()
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=cwd,
-        pass_fds=pass_fds,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    bell = _Bell()
-
-    def wait() -> None:
-        process.wait()
-        bell.ring()
-
-    waiter = threading.Thread(target=wait, name="runbook wait", daemon=True)
-    waiter.start()
-    try:
-        with _reading(process, output) as read, stop.calling(bell.ring):
-            _watch(process, stop, bell, read)
-    finally:
-        if stop.error is not None or process.poll() is None:
-            _kill(process, signal.SIGKILL)
-        waiter.join()
-        bell.close()
-        if process.stdout:
-            process.stdout.close()
+    with _guard() as watch_over:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            pass_fds=pass_fds,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        watch_over(process.pid)
+        _follow(process, stop, output)
     stop.check()
     return process.returncode
 
@@ -122,6 +112,58 @@ class _Bell:
             self._open = False
             os.close(self._writer)
             os.close(self.reader)
+
+
+@contextmanager
+def _guard() -> Iterator[Callable[[int], object]]:
+    """Yield what is told a process group: it is ended if our own process dies before this block does, also by SIGKILL.
+
+    The guard is there before the group, so that a script can't kill us faster than it is watched.
+    """
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        bufsize=0,
+    )
+    assert guard.stdin is not None  # noqa: S101 -- a pipe was asked for
+    pipe = guard.stdin
+
+    def tell(line: object) -> None:
+        # Somebody may have killed the guard: that is no fault of the program's.
+        with suppress(BrokenPipeError):
+            pipe.write(f"{line}\n".encode())
+
+    try:
+        yield tell
+    finally:
+        tell("it has ended")
+        pipe.close()
+        guard.wait()
+
+
+def _follow(process: subprocess.Popen[bytes], stop: Stop, output: Callable[[str], object]) -> None:
+    """Read what a program prints until it has ended; end it where the token is set."""
+    bell = _Bell()
+
+    def wait() -> None:
+        process.wait()
+        bell.ring()
+
+    waiter = threading.Thread(target=wait, name="runbook wait", daemon=True)
+    waiter.start()
+    try:
+        with _reading(process, output) as read, stop.calling(bell.ring):
+            _watch(process, stop, bell, read)
+    finally:
+        if stop.error is not None or process.poll() is None:
+            _kill(process, signal.SIGKILL)
+        waiter.join()
+        bell.close()
+        if process.stdout:
+            process.stdout.close()
 
 
 @contextmanager

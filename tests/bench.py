@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -76,6 +78,18 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def ends(pid: int, within: float = 30) -> bool:
+    """Wait for a process that is not our child to end, and tell whether it did."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], within)[0])
+    finally:
+        os.close(descriptor)
 
 
 def descriptors() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ import pytest
 from jupyter_runbook.errors import Interrupted, StepTimeout
 from jupyter_runbook.process import run_program
 from jupyter_runbook.stop import Stop
-from tests.bench import descriptors, gone
+from tests.bench import descriptors, ends, gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +112,20 @@ def test_no_descriptor_is_left_open() -> None:
     for _ in range(20):
         bash("echo a")
     assert descriptors() == before
+
+
+ALONE = """
+import os, sys
+from jupyter_runbook.process import run_program
+from jupyter_runbook.stop import Stop
+run_program(["bash", "-c", sys.argv[1]], stop=Stop(), output=lambda text: os.kill(os.getpid(), 9))
+"""
+
+
+@pytest.mark.parametrize("script", ["", "trap '' TERM; "], ids=["heeds SIGTERM", "does not"])
+def test_the_whole_group_ends_when_our_own_process_is_killed(tmp_path: Path, script: str) -> None:
+    write = f"sleep 300 & echo $! $$ > {tmp_path}/pids; echo ready; wait; sleep 300"
+    done = subprocess.run([sys.executable, "-c", ALONE, script + write], check=False)
+    assert done.returncode == -9
+    for pid in (tmp_path / "pids").read_text().split():
+        assert ends(int(pid))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from tests.replay.runs import LOAD, TIMEOUT, Place, statuses, write
+from tests.bench import ends
+from tests.replay.runs import LOAD, Place, statuses, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,13 +139,16 @@ def test_what_a_full_disk_leaves_is_whole_and_true(place: Place) -> None:
     assert sorted(one.name for one in place.folder.iterdir()) == [".runbook", "in.ipynb", "ipython", "out.ipynb"]
 
 
-def test_no_kernel_outlives_a_replay_that_was_killed(place: Place) -> None:
-    write(place.folder / "in.ipynb", [f"{HERE}\nopen('pid', 'w').write(str(os.getpid()))", STOP.format("SIGKILL")])
-    assert place.replay("in.ipynb", "out.ipynb").code == -9
-    pid = int((place.folder / "pid").read_text())
-    if psutil.pid_exists(pid):
-        psutil.Process(pid).wait(TIMEOUT)
-    assert not psutil.pid_exists(pid)
+@pytest.mark.parametrize("victim", ["replay", "os.getpid()"], ids=["the replay", "the kernel"])
+def test_nothing_outlives_what_was_killed(place: Place, victim: str) -> None:
+    note = f"{HERE}\nvictim = {victim}\nopen('pids', 'w').write(f'{{os.getpid()}}\\n')"
+    step = "%%shell --name slow\nsleep 300 & echo $$ $! >> pids; kill -9 {{ victim }}; sleep 300"
+    write(place.folder / "in.ipynb", [note, LOAD, step])
+    assert place.replay("in.ipynb", "out.ipynb").code == (-9 if victim == "replay" else 130)
+    pids = (place.folder / "pids").read_text().split()
+    assert len(pids) == 3
+    for pid in pids:
+        assert ends(int(pid))
 
 
 def test_the_next_run_tells_of_the_step_that_was_killed(place: Place) -> None:
