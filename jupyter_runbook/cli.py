@@ -101,7 +101,9 @@ def replay(
 
     given = dict(parameters)
     if len(given) < len(parameters):
-        raise BadInput("a parameter is given twice: " + ", ".join(name for name, _ in parameters))
+        names = [name for name, _ in parameters]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"the parameter {twice} is given twice")
     _end(run(runbook, worklog, given, overwrite=overwrite, timeout=timeout, watch=_watch()))
 
 

@@ -157,8 +157,7 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
     BadInput
         Another replay holds it, it is there already, or its folder can't be written.
     """
-    if not path.parent.is_dir():
-        raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")
+    _refuse(path, name, fresh=fresh)
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(lock_path(path)))
@@ -166,15 +165,22 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
             raise BadInput("another replay is writing it", where=Where(name), hint="name another work log") from None
         except OSError as error:
             raise _unwritable(name, error) from None
-        if fresh and path.exists():
-            raise BadInput(
-                "this work log is there already, and is evidence",
-                where=Where(name),
-                hint="name another one, or say --overwrite",
-            )
-        if path.is_dir():
-            raise BadInput("this is a folder", where=Where(name), hint="name a file in it")
+        # Another replay may have ended it between the two.
+        _refuse(path, name, fresh=fresh)
         yield
+
+
+def _refuse(path: Path, name: str, *, fresh: bool) -> None:
+    if not path.parent.is_dir():
+        raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")
+    if path.is_dir():
+        raise BadInput("this is a folder", where=Where(name), hint="name a file in it")
+    if fresh and path.exists():
+        raise BadInput(
+            "this work log is there already, and is evidence",
+            where=Where(name),
+            hint="name another one, or say --overwrite",
+        )
 
 
 def _unwritable(name: str, error: OSError) -> BadInput:
