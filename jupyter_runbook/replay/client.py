@@ -7,11 +7,8 @@ each way to end, a stop that lets the step at work write its record, and sockets
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import tempfile
 from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import run_sync
@@ -24,6 +21,7 @@ from jupyter_runbook.worklog import judge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from jupyter_runbook.replay.kernel import PrivateKernel
     from jupyter_runbook.replay.manager import Manager
 
 __all__ = ["GRACE", "Client", "ShellLineFailed", "Stopped"]
@@ -59,6 +57,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     ----------
     manager
         Keeps the work log.
+    kernel
+        The kernel, started or not; it is ended with the run.
     handed
         What each request carries for our magics, under our key in its metadata.
     limit
@@ -70,8 +70,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     km: Any
     kc: Any
 
-    def __init__(self, manager: Manager, handed: Mapping[str, Any], limit: float | None, **options: Any) -> None:
-        super().__init__(manager, **options)
+    def __init__(
+        self, manager: Manager, kernel: PrivateKernel, handed: Mapping[str, Any], limit: float | None, **options: Any
+    ) -> None:
+        super().__init__(manager, kernel_name=kernel.name, **options)
+        self._kernel = kernel
         self._handed = handed
         self._limit = limit
         self._at_work: Any = None
@@ -101,7 +104,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         # Made here, on the loop that waits for them.
         self._stopped, self._pressed = asyncio.Event(), asyncio.Event()
         with self._listening():
-            async with self._kernel():
+            async with self._answering():
                 info = await self.async_wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 await self._cells()
@@ -133,28 +136,24 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 signal.signal(number, before)
 
     @asynccontextmanager
-    async def _kernel(self) -> AsyncIterator[None]:
-        """Start the kernel on IPC sockets in a folder that only this user can enter, and end it."""
-        folder = Path(tempfile.mkdtemp(prefix="runbook-"))
+    async def _answering(self) -> AsyncIterator[None]:
+        """Start the kernel, if it is not yet, wait until it answers, and end it."""
+        asked = True
         try:
-            if self.km is None:
-                self.km = self.create_kernel_manager()
-                self.km.transport = "ipc"
-                self.km.ip = str(folder / "kernel")
-                self.km.connection_file = str(folder / "kernel.json")
-            await self.async_start_new_kernel()
-            await self._unless_stopped(self.async_start_new_kernel_client())
+            self.km = await self._kernel.start()
+            self.kc = self.km.client()
+            self.kc.start_channels(stdin=False, hb=False)
+            await self._unless_stopped(self._kernel.ready(self.kc, self.startup_timeout))
             self.kc.execute = self._request
-            try:
-                yield
-            except (Stopped, CellTimeoutError, DeadKernelError):
-                # It was asked nicely, or can't hear any more.
-                self.shutdown_kernel = "immediate"
-                raise
+            yield
+        except (Stopped, CellTimeoutError, DeadKernelError):
+            # It was asked nicely, or can't hear any more.
+            asked = False
+            raise
         finally:
-            if self.km is not None and self.km.has_kernel:
-                await self._async_cleanup_kernel()
-            shutil.rmtree(folder, ignore_errors=True)
+            await self._kernel.end(self.kc if asked else None)
+            if self.kc is not None:
+                self.kc.stop_channels()
 
     async def _unless_stopped(self, starting: Any) -> None:
         """Wait for something that may be left half done."""

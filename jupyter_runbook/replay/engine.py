@@ -14,6 +14,7 @@ from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import lock
 from jupyter_runbook.notebook import RunInfo, lock_path
 from jupyter_runbook.record import utc
+from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.session import new_run, user, versions
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.replay.manager import Manager
 
-__all__ = ["RunbookEngine", "claim", "run_info"]
+__all__ = ["RunbookEngine", "claim", "refuse", "run_info"]
 
 
 class RunbookEngine:
@@ -69,8 +70,8 @@ class RunbookEngine:
             As papermill has them.
         options
             papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
-            nbclient takes; and ours: ``watch`` (a `Watch`), ``cwd`` (the kernel's folder), ``fresh`` (the work log must
-            not be there yet).
+            nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``fresh``
+            (the work log must not be there yet).
 
         Raises
         ------
@@ -82,7 +83,8 @@ class RunbookEngine:
         from jupyter_runbook.replay.manager import Manager, local_path
 
         watch: Watch = options.pop("watch", None) or Watch()
-        cwd, fresh = options.pop("cwd", None), options.pop("fresh", False)
+        kernel = options.pop("kernel", None) or PrivateKernel(kernel_name or cls.nb_kernel_name(nb))
+        fresh = options.pop("fresh", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
         info = run_info(nb, options.pop("input_path", None))
         handed: dict[str, Any] = {"run": info.run, "timeout": limit}
@@ -99,14 +101,12 @@ class RunbookEngine:
                 log_output=log_output,
                 autosave_cell_every=autosave_cell_every,
             )
-            if cwd:
-                options["resources"] = {"metadata": {"path": str(cwd)}}
             try:
                 manager.notebook_start()
             except OSError as error:
                 raise _unwritable(output_path or "", error) from None
             try:
-                cls._execute(manager, handed, limit, kernel_name, log_output=log_output, **options)
+                cls._execute(manager, kernel, handed, limit, log_output=log_output, **options)
             finally:
                 manager.cleanup_pbar()
                 manager.notebook_complete()
@@ -115,9 +115,9 @@ class RunbookEngine:
     @staticmethod
     def _execute(
         manager: Manager,
+        kernel: PrivateKernel,
         handed: dict[str, Any],
         limit: float | None,
-        kernel_name: str | None,
         *,
         start_timeout: int = 60,
         **options: Any,
@@ -125,7 +125,7 @@ class RunbookEngine:
         from jupyter_runbook.replay.client import Client
 
         options = {name: value for name, value in options.items() if value is not None}
-        Client(manager, handed, limit, kernel_name=kernel_name, startup_timeout=start_timeout, **options).execute()
+        Client(manager, kernel, handed, limit, startup_timeout=start_timeout, **options).execute()
 
 
 def run_info(nb: Any, runbook: str | None) -> RunInfo:
@@ -157,7 +157,7 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
     BadInput
         Another replay holds it, it is there already, or its folder can't be written.
     """
-    _refuse(path, name, fresh=fresh)
+    refuse(path, name, fresh=fresh)
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(lock_path(path)))
@@ -166,11 +166,12 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
         except OSError as error:
             raise _unwritable(name, error) from None
         # Another replay may have ended it between the two.
-        _refuse(path, name, fresh=fresh)
+        refuse(path, name, fresh=fresh)
         yield
 
 
-def _refuse(path: Path, name: str, *, fresh: bool) -> None:
+def refuse(path: Path, name: str, *, fresh: bool) -> None:
+    """Raise a BadInput where a work log can't go; see `claim`."""
     if not path.parent.is_dir():
         raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")
     if path.is_dir():

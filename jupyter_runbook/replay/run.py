@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_core.utils import run_sync
+
 from jupyter_runbook.errors import BadInput, NotANotebook, Where
 from jupyter_runbook.notebook import cell_source, read_notebook
+from jupyter_runbook.replay.engine import RunbookEngine, refuse
+from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.parameters import INJECTED, parse
 from jupyter_runbook.worklog import WorkLog, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from jupyter_runbook.replay.watch import Watch
 
@@ -84,12 +89,30 @@ def replay(
         worklog = default_worklog(runbook)
     elif overwrite and worklog.exists() and runbook.exists() and worklog.samefile(runbook):
         raise BadInput("the work log would overwrite the runbook itself", where=Where(str(worklog)))
-    nb = _parameterized(notebook, runbook, worklog, values)
-    _check_kernel(_kernel(nb), str(runbook))
-    cwd = runbook.absolute().parent
-    return _execute(
-        nb, worklog, input_path=str(runbook), cwd=cwd, fresh=not overwrite, execution_timeout=timeout, watch=watch
-    )
+    name = _kernel(notebook)
+    _check_kernel(name, str(runbook))
+    refuse(worklog, str(worklog), fresh=not overwrite)
+    with _starting(PrivateKernel(name, runbook.absolute().parent)) as kernel:
+        nb = _parameterized(notebook, runbook, worklog, values)
+        return _execute(
+            nb,
+            worklog,
+            kernel=kernel,
+            input_path=str(runbook),
+            fresh=not overwrite,
+            execution_timeout=timeout,
+            watch=watch,
+        )
+
+
+@contextmanager
+def _starting(kernel: PrivateKernel) -> Iterator[PrivateKernel]:
+    """Have a kernel start while what talks with it is imported; it is gone afterwards, whatever happens."""
+    run_sync(kernel.start)()
+    try:
+        yield kernel
+    finally:
+        run_sync(kernel.end)()
 
 
 def default_worklog(runbook: Path, folder: Path = Path("worklogs")) -> Path:
@@ -173,8 +196,9 @@ def _parameterized(notebook: dict[str, Any], runbook: Path, worklog: Path, value
     return nb
 
 
-def _kernel(nb: Any) -> str:
-    return str(nb.metadata.get("kernelspec", {}).get("name") or "python3")
+def _kernel(notebook: Mapping[str, Any]) -> str:
+    spec = notebook["metadata"].get("kernelspec")
+    return str((spec.get("name") if isinstance(spec, dict) else None) or "python3")
 
 
 def _check_kernel(name: str, file: str) -> None:
@@ -192,7 +216,6 @@ def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from jupyter_runbook.replay.client import ShellLineFailed, Stopped
-    from jupyter_runbook.replay.engine import RunbookEngine
 
     try:
         RunbookEngine.execute_notebook(nb, _kernel(nb), str(worklog), progress_bar=False, **options)

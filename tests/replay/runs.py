@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from jupyter_runbook.audit.status import status_json
+from jupyter_runbook.worklog import read
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -81,9 +84,8 @@ class Place:
 
     def status(self, worklog: Path | str) -> dict[str, Any]:
         """Return what ``jupyter-runbook status --json`` prints."""
-        done = self.command("jupyter-runbook", "status", worklog, "--json")
-        assert (done.code, done.err) == (0, "")
-        return json.loads(done.out)  # type: ignore[no-any-return]
+        found: dict[str, Any] = json.loads(json.dumps(status_json(read(self.folder / worklog))))
+        return found
 
     def load(self, worklog: Path | str) -> Any:
         """Read a work log, which has to be a valid notebook."""

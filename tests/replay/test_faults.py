@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,25 @@ def test_nothing_outlives_what_was_killed(place: Place, victim: str) -> None:
     assert len(pids) == 3
     for pid in pids:
         assert ends(int(pid))
+
+
+def test_sockets_are_in_a_private_folder_and_gone_afterwards(place: Place) -> None:
+    (place.folder / "t").mkdir()
+    private = Place(place.folder, {"TMPDIR": str(place.folder / "t")})
+    look = (
+        "import os, json, psutil\n"
+        "[folder] = [one for one in os.listdir(os.environ['TMPDIR']) if one.startswith('runbook-') and one != left]\n"
+        "mode = os.stat(os.path.join(os.environ['TMPDIR'], folder)).st_mode & 0o777\n"
+        "inside = [one.laddr for one in psutil.Process().net_connections('unix') if folder in one.laddr]\n"
+        "print(json.dumps([mode, len(set(inside))]))"
+    )
+    write(place.folder / "killed.ipynb", [HERE, STOP.format("SIGKILL")])
+    assert private.replay("killed.ipynb", "killed.out.ipynb").code == -9
+    [left] = (place.folder / "t").iterdir()
+    write(place.folder / "in.ipynb", [f"left = {left.name!r}", look])
+    assert private.replay("in.ipynb", "out.ipynb").code == 0
+    assert json.loads(place.load("out.ipynb").cells[1].outputs[0].text) == [0o700, 5]
+    assert list((place.folder / "t").iterdir()) == []
 
 
 def test_the_next_run_tells_of_the_step_that_was_killed(place: Place) -> None:

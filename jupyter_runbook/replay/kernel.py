@@ -1,0 +1,168 @@
+"""A replay's kernel: on IPC sockets in a folder that only this user can enter, so that it opens no port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+
+__all__ = ["PrivateKernel"]
+
+#: How the folders of replays' sockets begin; the process follows.
+PREFIX = "runbook-"
+#: Milliseconds until ZeroMQ tries again to reach a socket.
+RECONNECT = 5
+#: Seconds that a kernel gets to end by itself: on the shell channel, then on the control channel.
+FIRST_PATIENCE = 1.0
+PATIENCE = 5.0
+
+
+class PrivateKernel:
+    """One kernel process; it is started before anything slow is imported, since it takes longest to be ready.
+
+    Parameters
+    ----------
+    name
+        The kernel, as ``jupyter kernelspec list`` names it.
+    cwd
+        The folder that it works in; None for ours.
+    """
+
+    def __init__(self, name: str, cwd: Path | None = None) -> None:
+        self.name = name
+        self.cwd = cwd
+        self.manager: AsyncKernelManager | None = None
+        self._folder: Path | None = None
+
+    async def start(self) -> AsyncKernelManager:
+        """Start it, if it is not yet, and return its manager; it need not answer yet.
+
+        Raises
+        ------
+        jupyter_client.kernelspec.NoSuchKernel
+            There is none of this name.
+        OSError
+            It can't be started.
+        """
+        if self.manager is not None:
+            return self.manager
+        import zmq
+        from jupyter_client.manager import AsyncKernelManager
+
+        # A socket's path has room for 107 bytes (unix(7)): the folder's own is kept short.
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        manager: Any = AsyncKernelManager(
+            kernel_name=self.name,
+            transport="ipc",
+            ip=str(self._folder / "kernel"),
+            connection_file=str(self._folder / "kernel.json"),
+        )
+        self.manager = manager
+        # Its sockets are not there yet when we first try them; by default ZeroMQ tries again after 100 ms.
+        manager.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
+        # A replay's cells are in its work log, and not in the history of the user's own IPython.
+        history = ["--HistoryManager.hist_file=:memory:"] if manager.ipykernel else []
+        options = {"cwd": str(self.cwd)} if self.cwd else {}
+        await manager.start_kernel(extra_arguments=history, **options)
+        return self.manager
+
+    async def ready(self, client: Any, within: float) -> None:
+        """Wait until it answers, and until we hear what it publishes.
+
+        jupyter_client's own waiting also waits for 0.2 s of silence, to leave nothing behind for its callers; nbclient
+        asks each message whose it is anyway.
+
+        Parameters
+        ----------
+        client
+            Its client, with the channels started.
+        within
+            So many seconds.
+
+        Raises
+        ------
+        RuntimeError
+            It died, or did not answer in time.
+        """
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            client.kernel_info()
+            with suppress(queue.Empty):
+                await client.shell_channel.get_msg(timeout=1)
+                await client.iopub_channel.get_msg(timeout=0.2)
+                return
+            if not await client.is_alive():
+                raise RuntimeError("it died while it started")
+        raise RuntimeError(f"it did not answer in {within:g} s")
+
+    async def end(self, client: Any = None) -> None:
+        """End it, if it is there, and take its folder away.
+
+        Parameters
+        ----------
+        client
+            Its client, to ask it to end; left out, it is killed, as it is if it does not heed.
+        """
+        manager, self.manager = self.manager, None
+        try:
+            if manager is not None and manager.has_kernel:
+                if client is not None:
+                    await _ask(client, manager.provisioner)
+                await manager.shutdown_kernel(now=True)
+        finally:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                _sweep(self._folder.parent)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what replays that were killed have left there."""
+    for left in folder.glob(f"{PREFIX}[0-9]*-*"):
+        with suppress(OSError, ValueError):
+            if left.stat().st_uid == os.getuid() and not Path(f"/proc/{int(left.name.split('-')[1])}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+
+
+async def _ask(client: Any, provisioner: Any) -> None:
+    """Ask a kernel to end, and wait until it has, or has been given its time.
+
+    jupyter_client's own way sends SIGINT first and then asks on the control channel. A kernel that is hit at the wrong
+    moment does not hear the rest; and ipykernel (7.4) now and then locks up when its control thread still publishes
+    while its main thread closes what it publishes on. On the shell channel both are one thread.
+    """
+    client.shell_channel.send(client.session.msg("shutdown_request", {"restart": False}))
+    if not await _ended(provisioner, FIRST_PATIENCE):
+        client.shutdown()
+        await _ended(provisioner, PATIENCE)
+
+
+async def _ended(provisioner: Any, within: float) -> bool:
+    """Wait for a kernel's process to end, and tell if it did; jupyter_client would look ten times a second."""
+    pid = getattr(provisioner, "pid", None)
+    if pid is None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(provisioner.wait(), within)
+        return await provisioner.poll() is not None
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    loop.add_reader(descriptor, over.set)
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), within)
+        return over.is_set()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
