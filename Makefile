@@ -4,7 +4,7 @@ BIN := .venv/bin
 export UV_HTTP_TIMEOUT ?= 60
 export UV_HTTP_RETRIES ?= 10
 
-.PHONY: demo test lint clean
+.PHONY: demo test lab bench lint clean
 .DEFAULT_GOAL := test
 
 $(BIN)/uv:
@@ -20,11 +20,22 @@ $(BIN)/uv:
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
 	@touch $@
 
+.venv/.lab: .venv/.run
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[lab]'
+	@touch $@
+
 demo: .venv/.run
-	$(BIN)/jupyter runbook --version
+	$(BIN)/jupyter runbook demo
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
+
+# JupyterLab asks root, as whom containers run, to say so.
+lab: .venv/.lab
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --notebook-dir=notebooks $(LAB)
+
+bench: .venv/.run
+	$(BIN)/python -m benchmarks
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
