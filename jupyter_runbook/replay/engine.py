@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.replay.manager import Manager
 
-__all__ = ["RunbookEngine", "claim", "refuse", "run_info"]
+__all__ = ["RunbookEngine", "claim", "run_info"]
 
 
 class RunbookEngine:
@@ -70,13 +70,13 @@ class RunbookEngine:
             As papermill has them.
         options
             papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
-            nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``fresh``
-            (the work log must not be there yet).
+            nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``claimed``
+            (the caller holds the work log: see `claim`).
 
         Raises
         ------
         BadInput
-            Nothing ran: another replay writes this work log, or it can't be written, or it is there and has to be new.
+            Nothing ran: another replay writes this work log, or it can't be written.
         CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped
             How the run ended; the work log says so too.
         """
@@ -84,13 +84,14 @@ class RunbookEngine:
 
         watch: Watch = options.pop("watch", None) or Watch()
         kernel = options.pop("kernel", None) or PrivateKernel(kernel_name or cls.nb_kernel_name(nb))
-        fresh = options.pop("fresh", False)
+        claimed = options.pop("claimed", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
         info = run_info(nb, options.pop("input_path", None))
         handed: dict[str, Any] = {"run": info.run, "timeout": limit}
         with ExitStack() as stack:
             if path := local_path(output_path):
-                stack.enter_context(claim(path, output_path or "", fresh=fresh))
+                if not claimed:
+                    stack.enter_context(claim(path, output_path or "", fresh=False))
                 handed["notebook"] = str(path)
             manager = Manager(
                 nb,
@@ -157,7 +158,7 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
     BadInput
         Another replay holds it, it is there already, or its folder can't be written.
     """
-    refuse(path, name, fresh=fresh)
+    _refuse(path, name, fresh=fresh)
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(lock_path(path)))
@@ -166,11 +167,11 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
         except OSError as error:
             raise _unwritable(name, error) from None
         # Another replay may have ended it between the two.
-        refuse(path, name, fresh=fresh)
+        _refuse(path, name, fresh=fresh)
         yield
 
 
-def refuse(path: Path, name: str, *, fresh: bool) -> None:
+def _refuse(path: Path, name: str, *, fresh: bool) -> None:
     """Raise a BadInput where a work log can't go; see `claim`."""
     if not path.parent.is_dir():
         raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")

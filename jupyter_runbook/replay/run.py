@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import run_sync
 
-from jupyter_runbook.errors import BadInput, NotANotebook, Where
-from jupyter_runbook.notebook import cell_source, read_notebook
-from jupyter_runbook.replay.engine import RunbookEngine, refuse
+from jupyter_runbook.errors import BadInput, Where
+from jupyter_runbook.notebook import read_notebook
+from jupyter_runbook.replay.engine import RunbookEngine, claim
 from jupyter_runbook.replay.kernel import PrivateKernel
-from jupyter_runbook.replay.parameters import INJECTED, parse
-from jupyter_runbook.worklog import WorkLog, read
+from jupyter_runbook.replay.parameters import parse
+from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
+from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,22 +83,24 @@ def replay(
     """
     notebook = read_notebook(runbook)
     values = parse(parameters or {}, notebook, str(runbook))
-    _check_ids(notebook, str(runbook))
+    prepare(notebook, str(runbook))
     if worklog is None:
         worklog = default_worklog(runbook)
     elif overwrite and worklog.exists() and runbook.exists() and worklog.samefile(runbook):
         raise BadInput("the work log would overwrite the runbook itself", where=Where(str(worklog)))
-    name = _kernel(notebook)
+    name = kernel_name(notebook)
     _check_kernel(name, str(runbook))
-    refuse(worklog, str(worklog), fresh=not overwrite)
-    with _starting(PrivateKernel(name, runbook.absolute().parent)) as kernel:
-        nb = _parameterized(notebook, runbook, worklog, values)
+    with (
+        claim(worklog, str(worklog), fresh=not overwrite),
+        _starting(PrivateKernel(name, runbook.absolute().parent)) as kernel,
+    ):
+        nb = parameterized(notebook, values, runbook=runbook, worklog=worklog)
         return _execute(
             nb,
             worklog,
             kernel=kernel,
             input_path=str(runbook),
-            fresh=not overwrite,
+            claimed=True,
             execution_timeout=timeout,
             watch=watch,
         )
@@ -143,64 +144,6 @@ def exit_code(log: WorkLog) -> int:
     return 3 if kinds and kinds <= {"stale-plan", "not-approved"} else 1
 
 
-def _check_ids(notebook: dict[str, Any], file: str) -> None:
-    """Give cells older than nbformat 4.5 an id that is the same each time; refuse two cells of one id."""
-    seen: Counter[str] = Counter()
-    for cell in notebook["cells"]:
-        if "id" not in cell:
-            digest = hashlib.sha256(cell_source(cell).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-            seen[digest] += 1
-            cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-    first: dict[str, int] = {}
-    for number, cell in enumerate(notebook["cells"], 1):
-        if (other := first.setdefault(str(cell["id"]), number)) != number:
-            raise NotANotebook(
-                f"it has the id of cell {other}, {cell['id']}",
-                where=Where(file, str(number)),
-                hint="give one of the two an id of its own: a step is known by it",
-            )
-
-
-def _parameterized(notebook: dict[str, Any], runbook: Path, worklog: Path, values: dict[str, Any]) -> Any:
-    """Return the notebook as papermill has it, with the parameters in a cell of their own."""
-    import nbformat
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-
-    if notebook["nbformat"] != 4:  # noqa: PLR2004 -- nbformat's own number
-        raise NotANotebook(
-            f"it is of nbformat {notebook['nbformat']}, not 4",
-            where=Where(str(runbook)),
-            hint=f"jupyter nbconvert --to notebook --inplace {runbook}",
-        )
-    notebook["nbformat_minor"] = max(5, int(notebook.get("nbformat_minor") or 0))
-    for cell in notebook["cells"]:
-        cell["source"] = cell_source(cell)
-        if cell["cell_type"] == "code":
-            cell |= {"outputs": [], "execution_count": None}
-    nb = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
-    try:
-        nbformat.validate(nb)
-    except nbformat.ValidationError as error:
-        raise NotANotebook(
-            f"this is no valid notebook: {' '.join(str(error).split())[:200]}", where=Where(str(runbook))
-        ) from None
-    nb = load_notebook_node(nb)
-    if values:
-        nb = parameterize_notebook(nb, values, kernel_name=_kernel(nb), language="python", engine_name="runbook")
-        for cell in nb.cells:
-            if INJECTED in cell.metadata.tags:
-                cell["id"] = INJECTED
-    nb.metadata.papermill["parameters"] = values
-    nb.metadata.papermill["input_path"], nb.metadata.papermill["output_path"] = str(runbook), str(worklog)
-    return nb
-
-
-def _kernel(notebook: Mapping[str, Any]) -> str:
-    spec = notebook["metadata"].get("kernelspec")
-    return str((spec.get("name") if isinstance(spec, dict) else None) or "python3")
-
-
 def _check_kernel(name: str, file: str) -> None:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
@@ -218,12 +161,14 @@ def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     from jupyter_runbook.replay.client import ShellLineFailed, Stopped
 
     try:
-        RunbookEngine.execute_notebook(nb, _kernel(nb), str(worklog), progress_bar=False, **options)
+        RunbookEngine.execute_notebook(nb, kernel_name(nb), str(worklog), progress_bar=False, **options)
     except (CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped):
-        pass  # told by the work log
+        broken = None  # how it ended is in the work log
     except OSError as error:
-        # What is on the disk is true as far as it goes; what is in memory goes further than anybody can read.
-        return Outcome(worklog, read(worklog), f"the work log could not be written any more: {error.strerror}")
+        broken = f"the work log could not be written any more: {error.strerror}"
     except RuntimeError as error:
-        return Outcome(worklog, read(worklog), f"the kernel does not start: {' '.join(str(error).split())}")
-    return Outcome(worklog, WorkLog(str(worklog), nb))
+        broken = f"the kernel does not start: {' '.join(str(error).split())}"
+    else:
+        broken = None
+    # What is on the disk is true as far as it goes; what is in memory goes further than anybody can read.
+    return Outcome(worklog, WorkLog(str(worklog), read_notebook(worklog) if broken else nb), broken)

@@ -114,9 +114,20 @@ def older(place: Place) -> None:
     (place.folder / "a.ipynb").write_text('{"worksheets": [], "metadata": {}, "nbformat": 3}')
 
 
-def invalid(place: Place) -> None:
+def poem(place: Place) -> None:
     cell = {"cell_type": "poem", "source": "", "metadata": {}, "id": "a"}
     text = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    (place.folder / "a.ipynb").write_text(text)
+
+
+def stray_key(place: Place) -> None:
+    cell = {"cell_type": "markdown", "source": "", "metadata": {}, "id": "a"}
+    text = json.dumps({"cells": [cell, {**cell, "id": "b", "output": 1}], "metadata": {}, "nbformat": 4})
+    (place.folder / "a.ipynb").write_text(text)
+
+
+def stray_metadata(place: Place) -> None:
+    text = json.dumps({"cells": [], "metadata": {"kernelspec": {"name": "python3"}}, "nbformat": 4})
     (place.folder / "a.ipynb").write_text(text)
 
 
@@ -143,7 +154,13 @@ def folder(place: Place) -> None:
         ("a.ipynb", no_json, "error: a.ipynb, line 3: this is no notebook"),
         ("a.ipynb", no_notebook, "error: a.ipynb: this is JSON, but no notebook of nbformat 4"),
         ("a.ipynb", older, "error: a.ipynb: this is JSON, but no notebook of nbformat 4"),
-        ("a.ipynb out.ipynb", invalid, "error: a.ipynb: this is no valid notebook"),
+        (
+            "a.ipynb out.ipynb",
+            poem,
+            "error: a.ipynb, cell 1: this is no valid notebook: there is no type",
+        ),
+        ("a.ipynb out.ipynb", stray_key, "error: a.ipynb, cell 2: this is no valid notebook: data must not contain"),
+        ("a.ipynb out.ipynb", stray_metadata, "error: a.ipynb: this is no valid notebook: data.metadata.kernelspec"),
         ("a.ipynb out.ipynb", twins, "error: a.ipynb, cell 2: it has the id of cell 1, a"),
         ("a.ipynb out.ipynb", other_kernel, "error: a.ipynb: there is no kernel cobol here"),
         ("a.ipynb out.ipynb", evidence, "error: out.ipynb: this work log is there already"),

@@ -1,0 +1,134 @@
+"""A runbook's file → the notebook that papermill runs: checked before a kernel starts, its parameters put in after."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import NotANotebook, Where
+from jupyter_runbook.notebook import cell_source
+from jupyter_runbook.replay.parameters import INJECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["kernel_name", "parameterized", "prepare"]
+
+NBFORMAT, MINOR = 4, 5
+
+
+def prepare(notebook: dict[str, Any], name: str) -> None:
+    """Bring a notebook to nbformat 4.5 without outputs, in place, and refuse one that is not valid.
+
+    nbformat itself takes longer to import than a kernel to start, so its schema is asked without it.
+
+    Parameters
+    ----------
+    notebook
+        What `read_notebook` returned.
+    name
+        How errors name its file.
+
+    Raises
+    ------
+    NotANotebook
+        It is of another nbformat, not valid, or has two cells of one id.
+    """
+    if notebook["nbformat"] != NBFORMAT:
+        raise NotANotebook(
+            f"it is of nbformat {notebook['nbformat']}, not {NBFORMAT}",
+            where=Where(name),
+            hint=f"jupyter nbconvert --to notebook --inplace {name}",
+        )
+    minor = notebook.get("nbformat_minor")
+    # Later minor versions are read as far as they keep to this one.
+    notebook["nbformat_minor"] = MINOR if not isinstance(minor, int) or minor < MINOR else minor
+    for cell in notebook["cells"]:
+        cell["source"] = cell_source(cell)
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    _give_ids(notebook)
+    _validate(notebook, name)
+    _check_ids(notebook, name)
+
+
+def parameterized(notebook: dict[str, Any], values: dict[str, Any], *, runbook: Path, worklog: Path) -> Any:
+    """Return a prepared notebook as papermill has it, with the parameters in a cell of their own."""
+    import nbformat
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    nb = load_notebook_node(nbformat.from_dict(notebook))  # type: ignore[no-untyped-call]
+    if values:
+        nb = parameterize_notebook(nb, values, kernel_name=kernel_name(nb), language="python", engine_name="runbook")
+        for cell in nb.cells:
+            if INJECTED in cell.metadata.tags:
+                cell["id"] = INJECTED
+    nb.metadata.papermill["parameters"] = values
+    nb.metadata.papermill["input_path"], nb.metadata.papermill["output_path"] = str(runbook), str(worklog)
+    return nb
+
+
+def kernel_name(notebook: Mapping[str, Any]) -> str:
+    """Return the kernel that a notebook asks for."""
+    spec = notebook["metadata"].get("kernelspec")
+    return str((spec.get("name") if isinstance(spec, dict) else None) or "python3")
+
+
+def _give_ids(notebook: dict[str, Any]) -> None:
+    """Give cells older than nbformat 4.5 an id that is the same each time."""
+    seen: Counter[str] = Counter()
+    for cell in notebook["cells"]:
+        if "id" not in cell:
+            digest = hashlib.sha256(cell["source"].encode("utf-8", "surrogatepass")).hexdigest()[:12]
+            seen[digest] += 1
+            cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def _check_ids(notebook: dict[str, Any], name: str) -> None:
+    first: dict[str, int] = {}
+    for number, cell in enumerate(notebook["cells"], 1):
+        if (other := first.setdefault(cell["id"], number)) != number:
+            raise NotANotebook(
+                f"it has the id of cell {other}, {cell['id']}",
+                where=Where(name, str(number)),
+                hint="give one of the two an id of its own: a step is known by it",
+            )
+
+
+def _validate(notebook: dict[str, Any], name: str) -> None:
+    schema = _schema()
+    wrong = _violation(schema, notebook)
+    if wrong is None:
+        return
+    for number, cell in enumerate(notebook["cells"], 1):
+        # Held against its own type's part alone, the error names what is wrong, and not that no type fits.
+        part = f"{cell['cell_type']}_cell"
+        if part in schema["definitions"]:
+            inner = _violation({"definitions": schema["definitions"], "$ref": f"#/definitions/{part}"}, cell)
+        else:
+            inner = f"there is no type of cell called {cell['cell_type']}"
+        if inner:
+            raise NotANotebook(f"this is no valid notebook: {inner}", where=Where(name, str(number)))
+    raise NotANotebook(f"this is no valid notebook: {wrong}", where=Where(name))
+
+
+def _schema() -> dict[str, Any]:
+    found = importlib.util.find_spec("nbformat")
+    folder = Path(((found and found.submodule_search_locations) or [""])[0])
+    text = (folder / f"v{NBFORMAT}" / f"nbformat.v{NBFORMAT}.{MINOR}.schema.json").read_text("utf-8")
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+def _violation(schema: dict[str, Any], value: Any) -> str | None:
+    import fastjsonschema
+
+    try:
+        fastjsonschema.compile(schema)(value)
+    except fastjsonschema.JsonSchemaValueException as error:
+        return " ".join(str(error.message).split())[:200]
+    return None
