@@ -102,7 +102,8 @@ class Draft:
         status = outcome.status
         # A run that reported what it found out as it went changed something if one of these rows did.
         mine = [one for (parent, _), one in self._reported.items() if parent == outcome.change.resource]
-        if status is ChangeStatus.CHANGED and mine and all(one.status is not ChangeStatus.CHANGED for one in mine):
+        idle = not outcome.change.writes or (mine and all(one.status is not ChangeStatus.CHANGED for one in mine))
+        if status is ChangeStatus.CHANGED and idle:
             status = ChangeStatus.OK
         before = self._rows.get(outcome.change.resource)
         if before and before.status is ChangeStatus.CHANGED and status is ChangeStatus.OK:

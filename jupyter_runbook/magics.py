@@ -91,7 +91,7 @@ class Magics:
             if line.split()[:1] in (["--help"], ["-h"]):
                 provider = load(point)
                 # What a person asked for at the prompt goes to the output as it is.
-                print(help_text(point.name, provider.summary, provider.options, provider.example))  # noqa: T201
+                print(help_text(point.name, [provider.summary, provider.body], provider.options, provider.example))  # noqa: T201
                 return
             self._run(point, line, cell or "")
 

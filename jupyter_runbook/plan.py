@@ -49,6 +49,8 @@ class Change:
         The resources whose changes have to be done before.
     judged
         Whether observing again can judge it. None: yes, but for `Action.RUN`, whose proof is what the tool reports.
+    writes
+        Whether making it changes anything. What only waits or looks says False: done, it is ``ok``, not ``changed``.
     """
 
     resource: str
@@ -59,6 +61,7 @@ class Change:
     after: Any = None
     needs: tuple[str, ...] = ()
     judged: bool | None = None
+    writes: bool = True
 
     @property
     def remains(self) -> bool:

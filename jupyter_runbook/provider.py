@@ -104,6 +104,8 @@ class Provider(ABC, Generic[Spec, State]):
 
     #: One line for ``--help``.
     summary: ClassVar[str] = ""
+    #: What the body of a cell may say, for ``--help``; empty where the example tells all.
+    body: ClassVar[str] = ""
     #: A whole cell, for ``--help``.
     example: ClassVar[str] = ""
     #: The options of the magic beyond those that all share.

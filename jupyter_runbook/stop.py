@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from jupyter_runbook.errors import Interrupted, RunbookError, StepTimeout
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["Stop"]
+
+T = TypeVar("T")
 
 
 class Stop:
@@ -90,6 +93,48 @@ class Stop:
         """Return the seconds until the deadline, at least 0 and at most ``most``: for a network call's own limit."""
         return most if self._ends is None else max(0.0, min(most, self._ends - time.monotonic()))
 
+    def bounded(self, work: Callable[[], T], seconds: float) -> T:
+        """Do what may block, like a call of a library that knows no token, and return what it returns.
+
+        It runs in a daemon thread; what has not ended when the time is over, or the work has to end, is left behind.
+
+        Parameters
+        ----------
+        work
+            Takes nothing; must do no harm if it goes on after this call.
+        seconds
+            How long it may take.
+
+        Raises
+        ------
+        TimeoutError
+            It took longer.
+        StepTimeout, Interrupted
+            As `check` does.
+        """
+        box: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
+
+        def do() -> None:
+            try:
+                value = work()
+            except BaseException as error:  # noqa: BLE001 -- it belongs to whoever waits
+                caught = error
+                box.put(lambda: _raise(caught))
+            else:
+                box.put(lambda: value)
+
+        with self.calling(lambda: box.put(None)):
+            threading.Thread(target=do, name="runbook call", daemon=True).start()
+            try:
+                got = box.get(timeout=self.remaining(seconds))
+            except Empty:
+                self.check()
+                raise TimeoutError(f"no end within {seconds:g} s") from None
+        if got is None:
+            self.check()
+        assert got is not None  # noqa: S101 -- check has raised
+        return got()
+
     @contextmanager
     def calling(self, callback: Callable[[], object]) -> Iterator[None]:
         """Call back as soon as the work has to end (at once if it has to already), from whatever thread sets it."""
@@ -103,3 +148,7 @@ class Stop:
         finally:
             with self._lock:
                 self._callbacks.remove(callback)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

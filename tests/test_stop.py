@@ -57,3 +57,26 @@ def test_a_timer_ends_with_the_block() -> None:
     assert stop.error is None
     assert Stop().remaining(7) == 7
     assert Stop(0).remaining(7) == 0
+
+
+def test_a_blocking_call_is_bounded() -> None:
+    def fail() -> int:
+        raise OSError("no")
+
+    never = threading.Event()
+    with Stop() as stop:
+        assert stop.bounded(lambda: 3, 30) == 3
+        with pytest.raises(OSError, match="no"):
+            stop.bounded(fail, 30)
+        with pytest.raises(TimeoutError, match=r"no end within 0\.05 s") as caught:
+            stop.bounded(never.wait, 0.05)
+        assert not isinstance(caught.value, StepTimeout)
+        threading.Timer(0.05, stop.set).start()
+        begun = time.monotonic()
+        with pytest.raises(Interrupted):
+            stop.bounded(never.wait, 30)
+        assert time.monotonic() - begun < 5
+        called: list[str] = []
+        with pytest.raises(Interrupted):
+            stop.bounded(lambda: called.append("late"), 30)
+    never.set()

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-import shutil
-import signal
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jupyter_runbook.bash import NO_COMMAND, bash_version, check_syntax, ended, run_script
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
 from jupyter_runbook.plan import Action, Change, Plan
-from jupyter_runbook.process import memory_file, run_program
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.options import Option
 from jupyter_runbook.spec.script import Script, load_script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jupyter_runbook.provider import Context
     from jupyter_runbook.spec.script import Variable
     from jupyter_runbook.stop import Stop
@@ -32,9 +26,6 @@ __all__ = ["Shell", "ShellSpec", "ShellState"]
 # What `--out` keeps of the output, in characters.
 OUTPUT_LIMIT = 1_000_000
 TITLE_LIMIT = 60
-# bash: the command was found but can't be executed, or was not found.
-NO_COMMAND = (126, 127)
-SIGNALLED = 128
 
 
 @dataclass(frozen=True)
@@ -115,8 +106,8 @@ class Shell(Provider[ShellSpec, ShellState]):
         """Ask the guards, the paths first; and bash whether it can read the script, before any line of it runs."""
         if not spec.folder.is_dir():
             raise InvalidSpec(f"--cwd: the folder {spec.cwd} is not there", line=1, hint="make it in a step above")
-        _check_syntax(spec.script, ctx.stop)
-        ctx.version("bash", _version())
+        check_syntax(spec.script, ctx.stop)
+        ctx.version("bash", bash_version())
         there = {path: _is_there(spec.folder, path) for path in (*spec.creates, *spec.removes)}
         state = ShellState(there)
         if _idle(spec, state) is None and spec.unless:
@@ -150,14 +141,14 @@ class Shell(Provider[ShellSpec, ShellState]):
             ctx.output(text)
 
         name = spec.title.removeprefix("script ")
-        status, line = _run(spec.script, name, spec.folder, ctx.stop, output)
+        status, line = run_script(spec.script, name, ctx.stop, output, spec.folder)
         text = "".join(kept)
         ctx.fact("exit_code", status)
         ctx.fact("output", text)
         if status != 0:
             last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), None)
             raise ToolFailed(
-                _ended(status) + _source_line(spec.source, line),
+                ended(status) + _source_line(spec.source, line),
                 hint=f"its last line was: {last}" if last else None,
                 resource=change.resource,
             )
@@ -218,11 +209,11 @@ def _is_there(folder: Path, path: str) -> bool:
 
 def _guard(spec: ShellSpec, option: str, command: Script, stop: Stop) -> int:
     said: list[str] = []
-    status, _ = _run(command, option, spec.folder, stop, said.append)
+    status, _ = run_script(command, option, stop, said.append, spec.folder)
     if status in NO_COMMAND or status < 0:
         last = "".join(said).strip().splitlines()[-1:]
         raise ToolFailed(
-            f"the guard {option} {_ended(status)}" + (f": {last[0]}" if last else ""),
+            f"the guard {option} {ended(status)}" + (f": {last[0]}" if last else ""),
             hint="a guard has to be a command that runs, and succeeds or fails",
         )
     return status
@@ -236,79 +227,3 @@ def _source_line(source: str, line: int | None) -> str:
         return f" at line {line}" if line else ""
     text = lines[at].strip()
     return f" at line {line}: {text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 1] + '…'}"
-
-
-def _ended(status: int) -> str:
-    number = -status if status < 0 else status - SIGNALLED
-    if status < 0 or number in set(signal.Signals):
-        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        return f"was killed by {name}" if status < 0 else f"exit status {status} ({name})"
-    return f"exit status {status}"
-
-
-@cache
-def _bash() -> str:
-    found = shutil.which("bash")
-    if found is None:
-        raise ToolFailed("there is no bash on this machine", hint="install bash")
-    return found
-
-
-@cache
-def _version() -> str:
-    import subprocess
-
-    command = [_bash(), "--norc", "-c", "echo $BASH_VERSION"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _check_syntax(script: Script, stop: Stop) -> None:
-    """Raise InvalidSpec where bash can't read the script, with the cell's line."""
-    said: list[str] = []
-    # The magic's own line is the first: the numbers are the cell's.
-    descriptor = memory_file(b"\n" + script.text.encode("utf-8", "surrogateescape"))
-    try:
-        status = run_program(
-            [_bash(), "-n", f"/dev/fd/{descriptor}"], stop=stop, output=said.append, pass_fds=[descriptor]
-        )
-    finally:
-        os.close(descriptor)
-    lines = "".join(said).splitlines()
-    if status != 0 or any("syntax error" in line for line in lines):
-        first = next((line for line in lines if "error" in line), lines[0] if lines else "bash can't read the script")
-        match = re.match(r"\S+: line (\d+): (.*)", first)
-        raise InvalidSpec(match[2] if match else first, line=int(match[1]) if match else None, hint="nothing of it ran")
-
-
-# The script is evaluated from a file in memory, so that its text is in no process list, and its name stands for $0. Its
-# variables are read from the same file, so that no value is in the script's text or in the environment. The trap (-E
-# hands it on to functions) tells which line failed. All of this is on line 1, where the cell has its magic.
-_STARTER = 'IFS= read -r -d "" -u "$1" runbook_script && eval "$runbook_script"'
-_HEAD = (
-    'unset runbook_script; {reads}eval "exec $1<&-"; trap "echo \\$? \\$BASH_SUBSHELL \\$LINENO >&$2" ERR; shift 2\n'
-)
-
-
-def _run(
-    script: Script, name: str, folder: Path, stop: Stop, output: Callable[[str], object]
-) -> tuple[int, int | None]:
-    """Run a script; return its exit status, and the line that failed where bash told."""
-    reads = "".join(f'IFS= read -r -d "" -u "$1" {one.name}; ' for one in script.variables)
-    parts = [_HEAD.format(reads=reads) + script.text, *(one.text for one in script.variables)]
-    data = memory_file(b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts))
-    told = memory_file(b"")
-    try:
-        command = [_bash(), "-Eeuo", "pipefail", "-c", _STARTER, name, str(data), str(told)]
-        status = run_program(command, stop=stop, output=output, cwd=folder, pass_fds=[data, told])
-        os.lseek(told, max(0, os.fstat(told).st_size - 100), os.SEEK_SET)
-        return status, _failed_at(status, os.read(told, 100))
-    finally:
-        os.close(data)
-        os.close(told)
-
-
-def _failed_at(status: int, told: bytes) -> int | None:
-    """Return the line of the last failure told, if it is the one that ended the script: not that of a subshell."""
-    last = told.decode().splitlines()[-1:]
-    match = re.fullmatch(rf"{status} 0 (\d+)", last[0]) if last else None
-    return int(match[1]) if match else None

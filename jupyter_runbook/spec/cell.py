@@ -11,9 +11,9 @@ from jupyter_runbook.spec.template import render
 from jupyter_runbook.spec.yamltext import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from jupyter_runbook.spec.yamltext import Document
+    from jupyter_runbook.spec.yamltext import Document, Path
 
 __all__ = ["Cell"]
 
@@ -42,9 +42,9 @@ class Cell:
     #: The line of the body's first line; the magic's own is 1.
     first_line = 2
 
-    def document(self) -> Document:
-        """Return the body as YAML with its templates filled: see `load_yaml` and `render` for what they raise."""
-        return render(load_yaml(self.body, first_line=self.first_line), self.names)
+    def document(self, raw: Callable[[Path], bool] = lambda _path: False) -> Document:
+        """Return the body as YAML with its templates filled: see `load_yaml` and `render`, also for what they raise."""
+        return render(load_yaml(self.body, first_line=self.first_line), self.names, raw)
 
     def own(self, name: str) -> Any:
         """Return the value of one of the provider's own options; None, False or [] where it was not given."""

@@ -180,10 +180,12 @@ def split(line: str, *, magic: str = "") -> list[str]:
     return [re.sub(r"\0(\d+)\0", lambda match: holes[int(match[1])], word) for word in words]
 
 
-def help_text(magic: str, summary: str, own: Sequence[Option], example: str) -> str:
-    """Return what ``%%magic --help`` prints."""
+def help_text(magic: str, about: Sequence[str], own: Sequence[Option], example: str) -> str:
+    """Return what ``%%magic --help`` prints; ``about`` is what it is in a line, then what its body may say."""
     rows = [("its own:", own), ("shared by all steps:", SHARED)]
-    lines = [f"%%{magic} [OPTION]…", "", summary]
+    lines = [f"%%{magic} [OPTION]…"]
+    for text in about:
+        lines += ["", text] if text else []
     for title, options in rows:
         if options:
             lines += ["", title]

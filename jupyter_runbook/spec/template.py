@@ -14,7 +14,7 @@ from jupyter_runbook.secret import MASK, Secret, no_masks
 from jupyter_runbook.spec.yamltext import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
@@ -30,7 +30,7 @@ SHOWN = 80
 _taken: ContextVar[list[Secret]] = ContextVar("taken")
 
 
-def render(document: Document, names: Mapping[str, Any]) -> Document:
+def render(document: Document, names: Mapping[str, Any], raw: Callable[[Path], bool] = lambda _path: False) -> Document:
     """Fill the templates in every scalar of a parsed document, keys too.
 
     Parameters
@@ -39,13 +39,15 @@ def render(document: Document, names: Mapping[str, Any]) -> Document:
         What `load_yaml` read.
     names
         The notebook's names and their values.
+    raw
+        Tells of which paths the scalar stays as it is written, for a caller that fills it in a way of its own.
 
     Raises
     ------
     InvalidSpec
         With the line of the scalar: see `render_text`; or two keys that come out the same.
     """
-    return Document(_walk(document, document.data, (), names), document.lines)
+    return Document(_walk(document, document.data, (), names, raw), document.lines)
 
 
 def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None) -> Any:
@@ -114,11 +116,11 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
     return Secret(value, name=taken[0].name) if taken else value
 
 
-def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any]) -> Any:
+def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any], raw: Callable[[Path], bool]) -> Any:
     if isinstance(value, str):
-        return render_text(value, names, line=document.line(path))
+        return value if raw(path) else render_text(value, names, line=document.line(path))
     if isinstance(value, list):
-        return [_walk(document, item, (*path, i), names) for i, item in enumerate(value)]
+        return [_walk(document, item, (*path, i), names, raw) for i, item in enumerate(value)]
     if isinstance(value, dict):
         result: dict[str, Any] = {}
         for key, item in value.items():
@@ -128,7 +130,7 @@ def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any]) 
                 raise document.error(here, f"the secret {name.name} can't be a key", hint="a key is shown everywhere")
             if str(name) in result:
                 raise document.error(here, f"the key {str(name)!r} is there twice", hint="keep one of the two")
-            result[str(name)] = _walk(document, item, here, names)
+            result[str(name)] = _walk(document, item, here, names, raw)
         return result
     return value
 

@@ -1,0 +1,206 @@
+"""``%%probe``: checks that only read, and prove what a runbook claims.
+
+Each kind of check is a module of its own: `http`, `tcp`, `command`, `file`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import InvalidSpec, StepTimeout
+from jupyter_runbook.plan import Action, Change, Plan
+from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.providers.probe.check import SHARED, Check, Seen, Timing
+from jupyter_runbook.providers.probe.command import Command
+from jupyter_runbook.providers.probe.file import File
+from jupyter_runbook.providers.probe.http import Http
+from jupyter_runbook.providers.probe.tcp import Tcp
+from jupyter_runbook.spec.fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.spec.cell import Cell
+    from jupyter_runbook.spec.yamltext import Document, Path
+
+__all__ = ["KINDS", "Probe", "ProbeSpec"]
+
+#: The kinds by the field that names what is looked at.
+KINDS: dict[str, type[Check]] = {kind.kind: kind for kind in (Http, Tcp, Command, File)}
+
+WITHIN, EVERY, TIMEOUT = 0.0, 1.0, 10.0  # seconds, where a check does not say
+LEAST = 0.05  # seconds between two looks
+
+BODY = f"""checks, with what each may say of what has to be there:
+  http: URL          status (200 to 399), contains (in the body), headers; sent: method, request_headers; verify
+  tcp: HOST:PORT     open (true)
+  command: TEXT      exit_status (0), contains (in its output)
+  file: PATH         exists (true), type, mode, owner, group, contains
+all of them:
+  name               what it is called in the record
+  within             so long it may take to come true ({WITHIN:g} s: one look)
+  every, timeout     between two looks ({EVERY:g} s); what one look may take ({TIMEOUT:g} s)"""
+
+EXAMPLE = """%%probe --name "the site answers"
+- http: http://localhost:{{ port }}/health
+  status: 200
+  contains: ready
+  within: 30s
+- tcp: db.example.net:5432
+- command: systemctl is-active nginx
+  contains: active
+- file: /etc/nginx/nginx.conf
+  mode: "0644\""""
+
+
+@dataclass(frozen=True)
+class ProbeSpec:
+    """The checks of one cell."""
+
+    checks: tuple[Check, ...]
+
+    @cached_property
+    def by_resource(self) -> dict[str, Check]:
+        """The checks by what they are called."""
+        return {check.resource: check for check in self.checks}
+
+
+class Probe(Provider[ProbeSpec, "dict[str, Seen]"]):
+    """Look, and look again until it holds; a check that does not hold in its time fails the step."""
+
+    summary = "Checks that only read, side by side; a dry run looks once at each, and does not wait."
+    body = BODY
+    example = EXAMPLE
+    # All of them wait side by side: a thread that sleeps costs next to nothing.
+    workers = 64
+
+    def parse(self, cell: Cell) -> ProbeSpec:
+        """Read a list of checks, or one alone."""
+        if cell.options.absent:
+            raise cell.refuse("--absent", "a probe removes nothing; say what must not be there, with exists: false")
+        document = cell.document(raw=lambda path: path[-1:] == ("command",))
+        if isinstance(document.data, dict):
+            paths: list[Path] = [()]
+        elif isinstance(document.data, list) and document.data:
+            paths = [(index,) for index in range(len(document.data))]
+        else:
+            raise document.error((), "a list of checks is needed", hint="- http: http://web.example.net/health")
+        checks: dict[str, Check] = {}
+        for path in paths:
+            check = _check(document, path, cell.names)
+            if check.resource in checks:
+                raise document.error(
+                    path, f"two checks are called {check.resource}", hint="give one of them a name of its own: name: …"
+                )
+            checks[check.resource] = check
+        return ProbeSpec(tuple(checks.values()))
+
+    def observe(self, spec: ProbeSpec, ctx: Context) -> dict[str, Seen]:
+        """Look once at everything, side by side."""
+        for check in spec.checks:
+            check.ready(ctx.stop)
+        with ThreadPoolExecutor(min(self.workers, len(spec.checks)), "runbook look") as pool:
+            seen = list(pool.map(lambda check: check.look(ctx.stop), spec.checks))
+        return {check.resource: one for check, one in zip(spec.checks, seen, strict=True)}
+
+    def plan(self, spec: ProbeSpec, state: dict[str, Seen]) -> Plan:
+        """Plan to wait for what does not hold yet."""
+        return Plan(tuple(_change(check, state[check.resource]) for check in spec.checks))
+
+    def apply(self, change: Change, spec: ProbeSpec, ctx: Context) -> Any:
+        """Look until it holds, or its time is over."""
+        check = spec.by_resource[change.resource]
+        seen: Seen = ctx.state[change.resource]
+        begun = time.monotonic()
+        looks = 1
+        while seen.error is not None:
+            left = begun + check.timing.within - time.monotonic()
+            if left <= 0:
+                raise _given_up(check, seen, looks, ctx)
+            try:
+                ctx.stop.wait(min(check.timing.every, left))
+                again = check.look(ctx.stop)
+            except StepTimeout as error:
+                raise StepTimeout(f"{error.message}: {seen.error.message}", hint=error.hint) from None
+            if again.error and again.error.message != seen.error.message:
+                ctx.output(f"{again.error.message}\n")
+            seen = again
+            looks += 1
+        return dict(seen.values)
+
+    def result(self, spec: ProbeSpec, state: dict[str, Seen]) -> Result:
+        """Return what each check saw last."""
+        rows = [(check, state[check.resource]) for check in spec.checks]
+        return Result(
+            [{"check": check.resource, "holds": seen.error is None, **seen.values} for check, seen in rows],
+            {"holds": all(seen.error is None for _, seen in rows)},
+        )
+
+
+def _check(document: Document, path: Path, names: Mapping[str, Any]) -> Check:
+    fields = Fields(document, path, "a check")
+    kinds = [name for name in fields.values if name in KINDS]
+    if len(kinds) != 1:
+        raise _no_kind(fields, kinds)
+    kind = KINDS[kinds[0]]
+    fields.what = f"{'an' if kind.kind == 'http' else 'a'} {kind.kind} check"
+    fields.only(kind.kind, *kind.takes, *SHARED)
+    timing = Timing(
+        fields.seconds("within", WITHIN),
+        fields.seconds("every", EVERY, least=LEAST),
+        fields.seconds("timeout", TIMEOUT, least=LEAST),
+    )
+    name = str(fields.text("name")) or kind.label(fields, names)
+    return kind.read(fields, names, resource=f"{kind.kind} {name}", timing=timing)
+
+
+def _no_kind(fields: Fields, kinds: list[str]) -> InvalidSpec:
+    if kinds:
+        return fields.error(
+            kinds[1], f"one check looks at one thing, not at {' and '.join(kinds)}", hint="begin another one with -"
+        )
+    first = next(iter(fields.values), None)
+    near = difflib.get_close_matches(first or "", KINDS, 1)
+    hint = f"did you mean {near[0]}?" if near else "- http: http://web.example.net/health"
+    return fields.error(first, f"a check names what it looks at: one of {', '.join(KINDS)}", hint=hint)
+
+
+def _change(check: Check, seen: Seen) -> Change:
+    values = dict(seen.values)
+    if seen.error is None:
+        told = ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
+        return Change(check.resource, check.kind, Action.NO_OP, told, values, values)
+    waits = f"; it has {check.timing.within:g} s to come true" if check.timing.within else ""
+    return Change(
+        check.resource,
+        check.kind,
+        Action.RUN,
+        seen.error.message + waits,
+        values or None,
+        check.wanted,
+        judged=True,
+        writes=False,
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(repr(str(one)) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _given_up(check: Check, seen: Seen, looks: int, ctx: Context) -> Exception:
+    error = seen.error
+    assert error is not None  # noqa: S101 -- the caller has looked
+    if seen.said.strip():
+        ctx.output(f"it said:\n{seen.said.rstrip()}\n")
+    tried = f", for {check.timing.within:g} s ({looks} looks)" if check.timing.within else ""
+    return type(error)(error.message + tried, hint=error.hint, resource=check.resource)
