@@ -16,6 +16,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 
 from jupyter_runbook.notebook import KEY, Verdict, tags
+from jupyter_runbook.registry import providers
 from jupyter_runbook.worklog import judge
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         try:
             task.result()
         except CellExecutionError as error:
-            return judge(cell), error
+            verdict = judge(cell)
+            return verdict if verdict.status != "done" else _no_magic(error), error
         except DeadKernelError as error:
             return Verdict("interrupted", "the kernel died"), error
         if self._exit_code not in (None, "0") and "raises-exception" not in tags(cell):
@@ -265,3 +267,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         # Its error is known by now, and asyncio would complain of one that nobody looked at.
         if not task.cancelled():
             task.exception()
+
+
+def _no_magic(error: CellExecutionError) -> Verdict:
+    """Return the verdict on an error that is in no output: IPython tells of a magic that it lacks on stderr alone."""
+    known = any(f"`%%{name}`" in error.evalue for name in providers())
+    hint = "; a cell above it needs %load_ext jupyter_runbook" if known else ""
+    return Verdict("failed", f"{error.ename}: {error.evalue.rstrip('.')}{hint}")

@@ -51,6 +51,11 @@ CASES = [
     Case("a shell line", ["!exit 3", "1"], 1, "failed", "fn", said="a shell line in it exited with 3"),
     Case("a shell line that may fail", ["!exit 3", "_exit_code"], 0, "done", "dd", tags={0: ["raises-exception"]}),
     Case("a shell line that is mended", ["!exit 3\n!true", "1"], 0, "done", "dd"),
+    Case("no such magic", ["1", "%%nope\ntrue", "1"], 1, "failed", "dfn", said="Cell magic `%%nope` not found"),
+    Case("no such line magic", ["%nope", "1"], 1, "failed", "fn", said="Line magic function `%nope` not found"),
+    Case("no such magic, which may be", ["%nope", "1"], 0, "done", "dd", tags={0: ["raises-exception"]}),
+    Case("not loaded", ["%%shell\ntrue", "1"], 1, "failed", "fn", ["failed"],
+         said="Cell magic `%%shell` not found; a cell above it needs %load_ext jupyter_runbook"),
     Case("a caught failure", [LOAD, CAUGHT, "1"], 1, "failed", "dfd", ["failed"]),
     Case("a killed kernel", ["1", "import os\nos.kill(os.getpid(), 9)", "1"], 130, "interrupted", "din",
          said="the kernel died"),
@@ -99,7 +104,8 @@ def test_the_work_log_says_what_happened(place: Place, case: Case) -> None:
         assert notebook.metadata.runbook.status == case.status
     journal = place.folder / ".runbook" / "journal.jsonl"
     assert not [one for one in (place.folder / ".runbook").iterdir() if one.suffix == ".lock"] or case.exit == -9
-    assert journal.exists() == any(step in ("changed", "failed", "interrupted", "skipped") for step in case.steps)
+    ran = any(step in ("changed", "failed", "interrupted", "skipped") for step in case.steps)
+    assert journal.exists() == (ran and LOAD in case.cells)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_bad_options_are_refused_in_one_line(line: str, message: str, hint: str)
 
 
 def test_help_names_every_option_and_has_the_example() -> None:
-    text = help_text("x", "Does x.", OWN, "%%x --check\ntext")
+    text = help_text("x", ["Does x.", "", "lines of text"], OWN, "%%x --check\ntext")
     for flag in ("-i, --inventory FILE", "--creates PATH", "--name TEXT", "--expect failed", "  %%x --check\n  text"):
         assert flag in text
     assert max(map(len, text.splitlines())) <= 100

@@ -38,7 +38,8 @@ WITHIN, EVERY, TIMEOUT = 0.0, 1.0, 10.0  # seconds, where a check does not say
 LEAST = 0.05  # seconds between two looks
 
 BODY = f"""checks, with what each may say of what has to be there:
-  http: URL          status (200 to 399), contains (in the body), headers; sent: method, request_headers; verify
+  http: URL          status (200 to 399), contains (in the body), headers;
+                     how it is asked: method (GET), request_headers, verify (true)
   tcp: HOST:PORT     open (true)
   command: TEXT      exit_status (0), contains (in its output)
   file: PATH         exists (true), type, mode, owner, group, contains
