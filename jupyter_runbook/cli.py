@@ -64,7 +64,8 @@ def demo(folder: Path) -> None:
     """Replay the quick-start runbook here; it needs no outside service, and FOLDER keeps what it makes."""
     from jupyter_runbook.replay.demo import run_demo
 
-    _end(run_demo(folder, _watch()))
+    outcome, report = run_demo(folder, _watch())
+    _end(outcome, report)
 
 
 @main.command(
@@ -122,19 +123,45 @@ def status(worklog: Path, *, as_json: bool) -> None:
     click.echo(json.dumps(status_json(log), ensure_ascii=False, indent=2) if as_json else status_text(log))
 
 
+@main.command(epilog="Example: jupyter runbook report worklogs/site-20261124T224255Z.ipynb -o site.html")
+@click.argument("worklog", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.html", help="The page; - is standard output."
+)
+def report(worklog: Path, output: Path | None) -> None:
+    """Make one page of WORKLOG that any browser shows: how it ended, what went wrong, every step, all of its cells.
+
+    Without -o the page goes beside WORKLOG. It has no script and loads nothing.
+    """
+    from jupyter_runbook.audit.page import write_report
+    from jupyter_runbook.audit.report import report_html
+    from jupyter_runbook.registry import providers
+    from jupyter_runbook.worklog import read
+
+    log = read(worklog, providers=providers())
+    if output == Path("-"):
+        click.echo(report_html(log), nl=False)
+        return
+    path = output or worklog.with_suffix(".html")
+    write_report(log, path)
+    click.echo(f"report: {path}")
+
+
 def _watch() -> Any:
     from jupyter_runbook.replay.progress import Lines
 
     return Lines(sys.stderr)
 
 
-def _end(outcome: Outcome) -> NoReturn:
+def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:
     from jupyter_runbook.audit.status import counts
 
     log = outcome.log
     steps = counts(step.status for cell in log.cells for step in cell.steps)
     click.echo(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
     click.echo(f"work log: {outcome.path}")
+    if report:
+        click.echo(f"report: {report}")
     if outcome.broken:
         click.echo(f"error: {outcome.path}: {outcome.broken}", err=True)
     click.get_current_context().exit(outcome.exit_code)

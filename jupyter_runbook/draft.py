@@ -134,9 +134,12 @@ class Draft:
         cause = next((one for one in bad if one.status is not ChangeStatus.NOT_RUN), bad[0])
         error = cause.error or Interrupted("it was stopped")
         error.resource = error.resource or cause.change.resource
-        if not self.changed or isinstance(error, (Interrupted, TimeoutError)):
-            return error
         failed = sum(one.status is ChangeStatus.FAILED for one in bad)
+        if isinstance(error, (Interrupted, TimeoutError)):
+            return error
+        if not self.changed:
+            error.message += f" ({failed - 1} more failed)" if failed > 1 else ""
+            return error
         left = f", {len(bad) - failed} did not run" if len(bad) > failed else ""
         return Partial(
             f"{failed} of {len(outcomes)} changes failed{left}; {cause.change.resource}: {error.message}",

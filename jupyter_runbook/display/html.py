@@ -43,7 +43,13 @@ def record_html(record: StepRecord) -> str:
     if record.log:
         text = log_text(record.log)
         is_open = text.count("\n") < OPEN_LINES or record.status == "failed"
-        parts.append(_fold(f"Output, {record.log.lines} lines", f"<pre>{_text(text)}</pre>", is_open=is_open))
+        parts.append(
+            _fold(
+                f"Output, {record.log.lines} line{'' if record.log.lines == 1 else 's'}",
+                f"<pre>{_text(text)}</pre>",
+                is_open=is_open,
+            )
+        )
     parts.append(_fold("Record", _table(origin(record)), is_open=False))
     return f"<div>{''.join(parts)}</div>"
 

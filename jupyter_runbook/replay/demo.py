@@ -1,4 +1,4 @@
-"""``jupyter runbook demo``: the quick-start runbook, replayed for real."""
+"""``jupyter runbook demo``: the quick-start runbook, replayed for real, and its report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jupyter_runbook
+from jupyter_runbook.audit.page import write_report
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.replay.run import default_worklog, replay
 
@@ -35,8 +36,8 @@ def quickstart() -> Path:
     raise BadInput("this installation lacks the quick-start runbook", where=Where(NAME), hint="install it anew")
 
 
-def run_demo(folder: Path, watch: Watch | None = None) -> Outcome:
-    """Replay the quick-start runbook.
+def run_demo(folder: Path, watch: Watch | None = None) -> tuple[Outcome, Path | None]:
+    """Replay the quick-start runbook, and write the report of its work log beside that.
 
     Parameters
     ----------
@@ -44,7 +45,17 @@ def run_demo(folder: Path, watch: Watch | None = None) -> Outcome:
         Where the work logs go, and beside them what the runbook makes.
     watch
         Who is told of the progress.
+
+    Returns
+    -------
+    tuple of Outcome and (Path or None)
+        How it ended, and the report; None where the work log could not be written to its end.
     """
     runbook = quickstart()
     worklog = default_worklog(runbook, folder)
-    return replay(runbook, worklog, {"folder": str((folder / PRODUCTS).absolute())}, watch=watch)
+    outcome = replay(runbook, worklog, {"folder": str((folder / PRODUCTS).absolute())}, watch=watch)
+    if outcome.broken:
+        return outcome, None
+    report = worklog.with_suffix(".html")
+    write_report(outcome.log, report)
+    return outcome, report

@@ -178,7 +178,7 @@ def test_all_wait_side_by_side(bench: Bench) -> None:
     assert (record.status, record.summary) == (Status.FAILED, "50 failed")
     assert record.error is not None
     assert (record.error.kind, record.error.resource) == ("not-converged", "file f0")
-    assert record.error.message == "it is not there, for 1 s (2 looks)"
+    assert record.error.message == "it is not there, for 1 s, looked 2 times (49 more failed)"
 
 
 def test_one_that_held_and_no_longer_does_fails_the_step(bench: Bench) -> None:
@@ -249,7 +249,7 @@ def test_what_is_not_there_is_unreachable_in_a_few_words(bench: Bench) -> None:
         f"- tcp: no.such.host.invalid:80\n- tcp: 127.0.0.1:{port}\n  open: false\n  name: shut\n"
     ).record
     assert record.error is not None
-    assert (record.error.kind, record.error.message) == ("unreachable", "connection refused")
+    assert (record.error.kind, record.error.message) == ("unreachable", "connection refused (3 more failed)")
     assert [row.reason for row in record.changes][:2] == ["connection refused"] * 2
     for row in record.changes[2:4]:
         assert row.reason is not None

@@ -40,7 +40,10 @@ def test_a_second_demo_says_ok_where_the_first_said_changed(place: Place) -> Non
         assert status["status"] == "done"
         assert set(statuses(status)) == {"done"}
         found.append([step["status"] for step in status["steps"]])
-    assert found == [["changed", "changed", "ok", "planned"], ["ok", "ok", "ok", "planned"]]
+        assert f"\nreport: {match[1].removesuffix('ipynb')}html\n" in done.out
+        page = (place.folder / match[1]).with_suffix(".html").read_text()
+        assert page.count("<td>%%") == len(status["steps"])
+    assert found == [["changed", "changed", "ok", "ok", "planned"], ["ok", "ok", "ok", "ok", "planned"]]
     assert (place.folder / "worklogs/quickstart/berlin/site.conf").read_text() == "name=berlin\nport=8080\n"
 
 
@@ -241,7 +244,7 @@ def test_progress_is_a_line_a_cell_with_the_cause_of_a_failure(place: Place) -> 
     assert lines[2:] == ["      tool: exit status 1 at line 2: false"]
 
 
-@pytest.mark.parametrize("command", ["replay", "status", "demo"])
+@pytest.mark.parametrize("command", ["replay", "status", "report", "demo"])
 def test_help_has_an_example(place: Place, command: str) -> None:
     done = place.command("jupyter-runbook", command, "--help")
     assert done.code == 0

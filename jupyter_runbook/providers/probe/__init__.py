@@ -203,5 +203,5 @@ def _given_up(check: Check, seen: Seen, looks: int, ctx: Context) -> Exception:
     assert error is not None  # noqa: S101 -- the caller has looked
     if seen.said.strip():
         ctx.output(f"it said:\n{seen.said.rstrip()}\n")
-    tried = f", for {check.timing.within:g} s ({looks} looks)" if check.timing.within else ""
+    tried = f", for {check.timing.within:g} s, looked {looks} times" if check.timing.within else ""
     return type(error)(error.message + tried, hint=error.hint, resource=check.resource)

@@ -1,0 +1,68 @@
+"""A plain cell's output as static HTML: text and pictures; of other HTML the text beside it is shown."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.display.markdown import markdown_html
+from jupyter_runbook.display.words import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["data_of", "error_line", "output_html"]
+
+# Of a text so many lines are shown: from its beginning, and from its end.
+HEAD_LINES, TAIL_LINES = 200, 100
+IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
+
+
+def output_html(output: Mapping[str, Any]) -> str:
+    """Return one output of a notebook's cell as a fragment of HTML; empty where there is nothing to show."""
+    kind = output.get("output_type")
+    if kind == "stream":
+        return _lines(_joined(output.get("text")))
+    if kind == "error":
+        trace = output.get("traceback")
+        return _lines("\n".join(map(str, trace)) if isinstance(trace, list) and trace else error_line(output))
+    data = data_of(output)
+    for mime in IMAGES:
+        if mime in data:
+            return _image(mime, _joined(data[mime]), _joined(data.get("text/plain")))
+    if "text/markdown" in data:
+        return markdown_html(_joined(data["text/markdown"]), below=2)
+    return _lines(_joined(data.get("text/plain")))
+
+
+def error_line(output: Mapping[str, Any]) -> str:
+    """Return an error's output in one line: ``ValueError: no``."""
+    said = readable(_joined(output.get("evalue"))).strip().splitlines()
+    return f"{output.get('ename')}: {said[0]}" if said else str(output.get("ename"))
+
+
+def data_of(output: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an output's values by MIME type."""
+    found = output.get("data")
+    return found if isinstance(found, dict) else {}
+
+
+def _image(mime: str, text: str, words: str) -> str:
+    # A picture of SVG runs no script inside <img>.
+    data = base64.b64encode(text.encode()).decode() if mime == "image/svg+xml" else "".join(text.split())
+    return f'<p><img src="data:{mime};base64,{escape(data)}" alt="{escape(readable(words))}"></p>'
+
+
+def _lines(text: str) -> str:
+    lines = readable(text).rstrip("\n").split("\n")
+    left = len(lines) - HEAD_LINES - TAIL_LINES
+    if left > 0:
+        lines[HEAD_LINES : HEAD_LINES + left] = [f"… {left} lines more in the work log …"]
+    shown = escape("\n".join(lines))
+    return f"<pre>{shown}</pre>" if shown else ""
+
+
+def _joined(value: Any) -> str:
+    """Return a text that nbformat may hold as a list of lines."""
+    return "".join(map(str, value)) if isinstance(value, list) else str(value or "")
