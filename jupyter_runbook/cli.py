@@ -61,7 +61,10 @@ def main() -> None:
 @main.command(epilog="Example: jupyter runbook demo")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="worklogs", show_default=True)
 def demo(folder: Path) -> None:
-    """Replay the quick-start runbook here; it needs no outside service, and FOLDER keeps what it makes."""
+    """Replay the quick-start runbook here.
+
+    It needs no outside service. FOLDER keeps the work logs, their reports, and what the runbook makes.
+    """
     from jupyter_runbook.replay.demo import run_demo
 
     outcome, report = run_demo(folder, _watch())
@@ -92,10 +95,11 @@ def replay(
     *,
     overwrite: bool,
 ) -> None:
-    """Run RUNBOOK unattended, in its folder, and write the executed notebook to WORKLOG.
+    """Run RUNBOOK unattended, and write WORKLOG.
 
-    Without WORKLOG it goes to worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten
-    unasked. Ctrl-C stops the step at work, which still writes its record.
+    It runs in its own folder; WORKLOG is the executed notebook. Without a name that goes to
+    worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten unasked. Ctrl-C stops the step
+    at work, which still writes its record.
     """
     from jupyter_runbook.errors import BadInput
     from jupyter_runbook.replay.run import replay as run
@@ -112,7 +116,10 @@ def replay(
 @click.argument("worklog", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON: status, run, steps, cells.")
 def status(worklog: Path, *, as_json: bool) -> None:
-    """Show every step of WORKLOG with its status; also while it is being written, and after any crash."""
+    """Show every step of WORKLOG with its status.
+
+    Also while it is being written, and after any crash.
+    """
     import json
 
     from jupyter_runbook.audit.status import status_json, status_text
@@ -129,9 +136,10 @@ def status(worklog: Path, *, as_json: bool) -> None:
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.html", help="The page; - is standard output."
 )
 def report(worklog: Path, output: Path | None) -> None:
-    """Make one page of WORKLOG that any browser shows: how it ended, what went wrong, every step, all of its cells.
+    """Make one static page of WORKLOG.
 
-    Without -o the page goes beside WORKLOG. It has no script and loads nothing.
+    Any browser shows it: how the run ended, what went wrong, every step, all cells. It has no script and loads
+    nothing. Without -o it goes beside WORKLOG.
     """
     from jupyter_runbook.audit.page import write_report
     from jupyter_runbook.audit.report import report_html
