@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from jupyter_runbook.errors import NotANotebook, Where
 
@@ -63,9 +63,12 @@ class Verdict:
 
     @classmethod
     def read(cls, cell: Mapping[str, Any]) -> Self | None:
-        """Return what a cell's metadata holds, or None."""
+        """Return what a cell's metadata holds, or None; what no replay wrote is not taken for one."""
         found = _ours(cell)
-        return cls(found["status"], found.get("why")) if "status" in found else None
+        status, why = found.get("status"), found.get("why")
+        if not (isinstance(status, str) and status in get_args(CellStatus)):
+            return None
+        return cls(status, why if isinstance(why, str) else None)  # type: ignore[arg-type]  # one of them, as was asked
 
     @staticmethod
     def clear(cell: Any) -> None:
@@ -116,10 +119,12 @@ class RunInfo:
     def read(cls, notebook: Mapping[str, Any]) -> Self | None:
         """Return what a notebook's metadata holds; None where no replay made it."""
         found = _ours(notebook)
-        names = {one.name for one in fields(cls)}
-        if not {"run", "user", "host", "started"} <= set(found):
+        texts = {name: found.get(name) for name in ("run", "user", "host", "started", "runbook", "ended", "status")}
+        given: dict[str, Any] = {name: value for name, value in texts.items() if isinstance(value, str)}
+        if not {"run", "user", "host", "started"} <= set(given):
             return None
-        return cls(**{"runbook": None, **{name: value for name, value in found.items() if name in names}})
+        more = {name: found.get(name) for name in ("parameters", "versions")}
+        return cls(**{"runbook": None, **given, **{name: one for name, one in more.items() if isinstance(one, dict)}})
 
 
 @dataclass(frozen=True)

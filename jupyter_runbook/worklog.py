@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.notebook import CellStatus
 
-__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "judge", "read", "records"]
+__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "data", "judge", "outputs", "read", "records"]
 
 #: Our own providers: a work log is read where they are not installed, too.
 OWN = frozenset({"ansible", "docker", "os", "k8s", "shell", "probe"})
@@ -161,7 +161,7 @@ class WorkLog:
 def judge(cell: Mapping[str, Any]) -> Verdict:
     """Tell what became of a cell from its outputs alone."""
     found = records(cell)
-    errors = [one for one in _outputs(cell) if one.get("output_type") == "error"]
+    errors = [one for one in outputs(cell) if one.get("output_type") == "error"]
     if found and found[-1].status in _CELL:
         return Verdict(_CELL[found[-1].status])
     if errors and "raises-exception" not in tags(cell):
@@ -174,8 +174,8 @@ def judge(cell: Mapping[str, Any]) -> Verdict:
 def records(cell: Mapping[str, Any]) -> list[StepRecord]:
     """Return the step records in a cell's outputs; what can't be read as one is left out."""
     found = []
-    for output in _outputs(cell):
-        value = (output.get("data") or {}).get(MIME_TYPE)
+    for output in outputs(cell):
+        value = data(output).get(MIME_TYPE)
         if isinstance(value, dict):
             try:
                 found.append(StepRecord.from_wire(value))
@@ -204,8 +204,16 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
     return WorkLog(name or str(path), read_notebook(path, name), live, OWN | set(providers))
 
 
-def _outputs(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in cell.get("outputs") or [] if isinstance(one, dict)]
+def data(output: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an output's values by MIME type."""
+    found = output.get("data")
+    return found if isinstance(found, dict) else {}
+
+
+def outputs(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a cell's outputs; what can't be one is left out."""
+    found = cell.get("outputs")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _recorded(record: StepRecord) -> LoggedStep:

@@ -14,10 +14,11 @@ from jupyter_runbook import __version__
 from jupyter_runbook.audit.status import counts, sign
 from jupyter_runbook.display.html import record_html
 from jupyter_runbook.display.markdown import first_heading, markdown_html
-from jupyter_runbook.display.outputs import data_of, error_line, output_html
+from jupyter_runbook.display.outputs import error_line, output_html
 from jupyter_runbook.display.words import readable, short_time
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
+from jupyter_runbook.worklog import data, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -132,7 +133,7 @@ def _why(step: LoggedStep) -> tuple[str, str]:
 
 def _error(log: WorkLog, cell: LoggedCell) -> str | None:
     """Return the error that a plain cell ended with, in one line."""
-    for output in _outputs(log.notebook["cells"][cell.index]):
+    for output in outputs(log.notebook["cells"][cell.index]):
         if output.get("output_type") == "error":
             return error_line(output)
     return None
@@ -184,15 +185,10 @@ def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
         f"<p>Cell {logged.index + 1} · {sign(logged.status)} {_text(logged.status)}{why}</p>",
         source,
         *(record_html(step.record) for step in logged.steps if step.record),
-        *(output_html(output) for output in _outputs(cell) if MIME_TYPE not in data_of(output)),
+        *(output_html(output) for output in outputs(cell) if MIME_TYPE not in data(output)),
         "</section>",
     ]
     return "".join(parts)
-
-
-def _outputs(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = cell.get("outputs")
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _link(cell: LoggedCell, *, short: bool = False) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.display.markdown import markdown_html
 from jupyter_runbook.display.words import readable
+from jupyter_runbook.worklog import data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["data_of", "error_line", "output_html"]
+__all__ = ["error_line", "output_html"]
 
 # Of a text so many lines are shown: from its beginning, and from its end.
 HEAD_LINES, TAIL_LINES = 200, 100
@@ -27,25 +28,19 @@ def output_html(output: Mapping[str, Any]) -> str:
     if kind == "error":
         trace = output.get("traceback")
         return _lines("\n".join(map(str, trace)) if isinstance(trace, list) and trace else error_line(output))
-    data = data_of(output)
+    found = data(output)
     for mime in IMAGES:
-        if mime in data:
-            return _image(mime, _joined(data[mime]), _joined(data.get("text/plain")))
-    if "text/markdown" in data:
-        return markdown_html(_joined(data["text/markdown"]), below=2)
-    return _lines(_joined(data.get("text/plain")))
+        if mime in found:
+            return _image(mime, _joined(found[mime]), _joined(found.get("text/plain")))
+    if "text/markdown" in found:
+        return markdown_html(_joined(found["text/markdown"]), below=2)
+    return _lines(_joined(found.get("text/plain")))
 
 
 def error_line(output: Mapping[str, Any]) -> str:
     """Return an error's output in one line: ``ValueError: no``."""
     said = readable(_joined(output.get("evalue"))).strip().splitlines()
     return f"{output.get('ename')}: {said[0]}" if said else str(output.get("ename"))
-
-
-def data_of(output: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an output's values by MIME type."""
-    found = output.get("data")
-    return found if isinstance(found, dict) else {}
 
 
 def _image(mime: str, text: str, words: str) -> str:

@@ -272,6 +272,17 @@ _CELL = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(_CELL, max_size=4), st.dictionaries(st.sampled_from(["runbook", "papermill", "x"]), _JSON))
-def test_whatever_a_notebook_holds_the_page_is_safe(cells: list[dict[str, Any]], metadata: dict[str, Any]) -> None:
-    Page(report_html(notebook(*cells, **metadata)))
+_RUN = st.fixed_dictionaries(
+    dict.fromkeys(("run", "user", "host", "started"), _TEXT | _JSON),
+    optional=dict.fromkeys(("runbook", "ended", "status", "parameters", "versions"), _TEXT | _JSON),
+)
+_VERDICT = st.fixed_dictionaries(
+    {}, optional={"runbook": _JSON | st.fixed_dictionaries({"status": _JSON, "why": _JSON})}
+)
+
+
+@given(st.lists(_CELL, max_size=4), st.fixed_dictionaries({}, optional={"runbook": _JSON | _RUN, "x": _JSON}), _VERDICT)
+def test_whatever_a_notebook_holds_the_page_is_safe(
+    cells: list[dict[str, Any]], metadata: dict[str, Any], verdict: dict[str, Any]
+) -> None:
+    Page(report_html(notebook(*({**cell, "metadata": verdict} for cell in cells), **metadata)))

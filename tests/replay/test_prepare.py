@@ -65,7 +65,7 @@ def test_what_the_quick_look_calls_valid_is_valid(changes: list[tuple[str, int, 
             "top": notebook,
         }[where]
         if isinstance(there, dict):
-            there[key] = value
+            there[key] = copy.deepcopy(value)
     cells = notebook["cells"]
     looked = all(isinstance(cell.get("cell_type"), str) for cell in cells) and valid_at_a_glance(notebook)
     # A source of another type is refused as the file is read; two cells of one id are another check's.
