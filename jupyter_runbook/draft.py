@@ -13,7 +13,8 @@ from jupyter_runbook.errors import BadInput, Interrupted, NotConverged, Partial,
 from jupyter_runbook.logs import StepLog
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.plan import Action
-from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, seal, utc
+from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, utc
+from jupyter_runbook.seal import seal
 from jupyter_runbook.session import Progress, versions
 
 if TYPE_CHECKING:

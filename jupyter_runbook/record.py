@@ -1,28 +1,28 @@
 """The step record: the versioned value that tells all of one step. Pure, so that audits read it without the pipeline.
 
-Its wire form is ``schema/step.v1.json``. A record is made by `seal` alone, which redacts, cuts to size and digests it.
+Its wire form is ``schema/step.v1.json``. `jupyter_runbook.seal.seal` alone makes one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from jupyter_runbook.canonical import JSON, canonical, digest, plain
+from jupyter_runbook.canonical import JSON, digest, plain
 from jupyter_runbook.plan import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_runbook.errors import ErrorKind, RunbookError
-    from jupyter_runbook.redact import Redactor
 
 __all__ = [
     "MIME_TYPE",
     "SCHEMA",
-    "SIZE_LIMIT",
     "Actor",
     "Approval",
     "Attempt",
@@ -33,20 +33,14 @@ __all__ = [
     "Status",
     "StepRecord",
     "schema",
-    "seal",
     "utc",
 ]
 
-SCHEMA = "step.v1"
-MIME_TYPE = "application/vnd.jupyter-runbook.step.v1+json"
-SIZE_LIMIT = 256 * 1024  # bytes of canonical JSON
+T = TypeVar("T")
 
-# How much of a single text a record keeps, in characters.
-TEXT_LIMIT = 2000
-# What is set aside for what `_fit` itself writes, in bytes.
-RESERVE = 1024
-# A row with nothing but its names takes about so much; with less for each, rows are left off.
-ROW_LEAST = 400
+SCHEMA = "step.v1"
+EXACT = 2**53  # from here on JSON's numbers are no longer exact (RFC 8785, section 3.2.2.3)
+MIME_TYPE = "application/vnd.jupyter-runbook.step.v1+json"
 
 
 class Status(StrEnum):
@@ -72,19 +66,6 @@ class ChangeStatus(StrEnum):
     INTERRUPTED = "interrupted"
     NOT_RUN = "not-run"
     UNKNOWN = "unknown"
-
-
-# Which rows people need most, when not all have room.
-_WEIGHT = [
-    ChangeStatus.FAILED,
-    ChangeStatus.INTERRUPTED,
-    ChangeStatus.UNKNOWN,
-    ChangeStatus.NOT_RUN,
-    ChangeStatus.CHANGED,
-    ChangeStatus.PLANNED,
-    ChangeStatus.SKIPPED,
-    ChangeStatus.OK,
-]
 
 
 @dataclass(frozen=True)
@@ -207,50 +188,28 @@ class StepRecord:
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             raise ValueError(f"this is no record of the form {SCHEMA}")
         try:
-            given = {field.name: value[field.name] for field in fields(cls) if field.name != "versions"}
-            given |= {
-                "status": Status(value["status"]),
-                "changes": tuple(_change(row) for row in value["changes"]),
-                "actor": Actor(**value["actor"]),
-                "versions": dict(value["tool"]["versions"]),
-                "approval": value["approval"] and Approval(**value["approval"]),
-                "attempts": tuple(
-                    Attempt(row["started"], row["ended"], row["error"] and ErrorRecord(**row["error"]))
-                    for row in value["attempts"]
+            return _build(
+                cls,
+                value,
+                status=Status(value["status"]),
+                changes=tuple(_change(row) for row in value["changes"]),
+                actor=_build(Actor, value["actor"]),
+                versions=value["tool"]["versions"],
+                approval=_build_or_none(Approval, value["approval"]),
+                attempts=tuple(
+                    _build(Attempt, one, error=_build_or_none(ErrorRecord, one["error"])) for one in value["attempts"]
                 ),
-                "error": value["error"] and ErrorRecord(**value["error"]),
-                "log": value["log"] and Log(**value["log"]),
-            }
+                error=_build_or_none(ErrorRecord, value["error"]),
+                log=_build_or_none(Log, value["log"]),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"a record of the form {SCHEMA} lacks {error}") from None
-        return cls(**given)
 
     def compute_digest(self) -> str:
         """Return what `digest` has to be."""
         value = self.wire()
         del value["digest"]
         return digest(value)
-
-
-def seal(draft: StepRecord, redactor: Redactor) -> StepRecord:
-    """Make a draft a record: redacted, at most `SIZE_LIMIT` bytes, with its digest.
-
-    Status, times, digests and identifiers stay as they are; each text that people or services wrote is redacted.
-    """
-    record = replace(
-        draft,
-        name=_short(redactor.text(draft.name)),
-        target=redactor.value(draft.target),
-        summary=_short(redactor.text(draft.summary)),
-        changes=tuple(_redact_change(row, redactor) for row in draft.changes),
-        approval=draft.approval and replace(draft.approval, reason=redactor.value(draft.approval.reason)),
-        attempts=tuple(replace(one, error=_redact_error(one.error, redactor)) for one in draft.attempts),
-        error=_redact_error(draft.error, redactor),
-        log=draft.log and replace(draft.log, head=redactor.text(draft.log.head), tail=redactor.value(draft.log.tail)),
-        digest=None,
-    )
-    record = _fit(record)
-    return replace(record, digest=record.compute_digest())
 
 
 def schema() -> dict[str, Any]:
@@ -270,91 +229,45 @@ def plain_fields(record: StepRecord) -> dict[str, JSON]:
     return {field.name: plain(getattr(record, field.name)) for field in fields(record)}
 
 
+def _build(cls: type[T], value: dict[str, Any], **made: Any) -> T:
+    """Make a dataclass of its JSON object, whose values have to be of the types that its fields name."""
+    if not isinstance(value, dict):
+        raise ValueError(f"in a record, {cls.__name__} is an object, not {value!r}")  # noqa: TRY004 -- of JSON, not ours
+    given = {field.name: made.get(field.name, value.get(field.name)) for field in fields(cls)}  # type: ignore[arg-type]
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in made and field.name not in value:
+            raise KeyError(field.name)
+        fits = _FITS.get(str(field.type))
+        if fits and not fits(given[field.name]):
+            raise ValueError(f"in a record, {field.name} is {field.type}, not {given[field.name]!r}")
+    return cls(**given)
+
+
+def _build_or_none(cls: type[T], value: dict[str, Any] | None) -> T | None:
+    return None if value is None else _build(cls, value)
+
+
 def _change(row: dict[str, Any]) -> ChangeRecord:
-    return ChangeRecord(**{**row, "action": Action(row["action"]), "status": ChangeStatus(row["status"])})
+    return _build(ChangeRecord, row, action=Action(row["action"]), status=ChangeStatus(row["status"]))
 
 
-def _short(text: str, limit: int = TEXT_LIMIT) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
-def _redact_change(row: ChangeRecord, redactor: Redactor) -> ChangeRecord:
-    return replace(
-        row,
-        resource=_short(redactor.text(row.resource)),
-        kind=redactor.text(row.kind),
-        reason=_short(redactor.text(row.reason)) if row.reason else None,
-        before=redactor.value(plain(row.before)),
-        after=redactor.value(plain(row.after)),
-        diff=redactor.text(row.diff) if row.diff else None,
-    )
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < EXACT
 
 
-def _redact_error(error: ErrorRecord | None, redactor: Redactor) -> ErrorRecord | None:
-    if error is None:
-        return None
-
-    def clean(text: str | None) -> str | None:
-        return _short(redactor.text(text)) if text else None
-
-    message = clean(error.message) or error.kind
-    return replace(error, message=message, resource=clean(error.resource), hint=clean(error.hint))
-
-
-def _size(value: Any) -> int:
-    return len(canonical(value))
-
-
-def _fit(record: StepRecord) -> StepRecord:
-    """Cut a record to size: long values first, then the rows that people need least."""
-    if _size(record.wire()) + RESERVE <= SIZE_LIMIT:
-        return record
-    room = SIZE_LIMIT - RESERVE - _size(replace(record, changes=()).wire())
-    kept = list(enumerate(record.changes))
-    most = max(1, room // ROW_LEAST)
-    if len(kept) > most:
-        kept = sorted(sorted(kept, key=lambda item: _WEIGHT.index(item[1].status))[:most])
-        left = len(record.changes) - most
-        record = replace(record, summary=_short(record.summary, 1500) + f" ({left} rows are in the log alone)")
-    # What small rows leave is shared among the large ones.
-    sizes = sorted(_size(row) + 1 for _, row in kept)
-    share = room
-    for at, size in enumerate(sizes):
-        share = room // (len(sizes) - at)
-        if size > share:
-            break
-        room -= size
-    return replace(record, changes=tuple(_cut(row, share - 1) for _, row in kept))
-
-
-def _cut(row: ChangeRecord, limit: int) -> ChangeRecord:
-    """Cut one row to so many bytes."""
-    if _size(row) <= limit:
-        return row
-    row = replace(row, before=_stand_in(row.before), after=_stand_in(row.after))
-    if row.diff and _size(row) > limit:
-        room = max(0, limit - _size(replace(row, diff=None)) - 64)
-        row = replace(row, diff=_cut_text(row.diff, room))
-    if _size(row) <= limit:
-        return row
-    return replace(row, resource=_short(row.resource, 60), reason=None, before=None, after=None, diff=None)
-
-
-def _stand_in(value: Any) -> JSON:
-    """Return what stands for a value too long for a record: its digest and size."""
-    size = _size(value)
-    return plain(value) if size <= 160 else {"sha256": digest(value), "bytes": size}  # noqa: PLR2004
-
-
-def _cut_text(text: str, limit: int) -> str | None:
-    """Return the whole lines from a text's beginning that take so many bytes of JSON, and say how many are left."""
-    lines = text.splitlines()
-    kept: list[str] = []
-    for line in lines:
-        limit -= _size(line)
-        if limit < 0:
-            break
-        kept.append(line)
-    if not kept:
-        return None
-    return "\n".join([*kept, f"… {len(lines) - len(kept)} lines more"])
+# By a field's annotation: what its value has to be. What is not here is made, or may be anything.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "ErrorKind": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "float": _is_number,
+    "float | None": lambda value: value is None or _is_number(value),
+    "int": lambda value: isinstance(value, int) and _is_number(value),
+    "dict[str, str]": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    'Literal["apply", "check"]': lambda value: value in ("apply", "check"),
+    'Literal["yes", "no", "nobody"]': lambda value: value in ("yes", "no", "nobody"),
+}

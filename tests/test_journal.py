@@ -15,7 +15,7 @@ import pytest
 
 from jupyter_runbook import journal as module
 from jupyter_runbook.journal import Journal
-from jupyter_runbook.record import seal
+from jupyter_runbook.seal import seal
 from tests.test_record import DRAFT, NOTHING
 
 RECORD = seal(DRAFT, NOTHING)

@@ -17,7 +17,6 @@ from jupyter_runbook.canonical import canonical
 from jupyter_runbook.errors import InvalidSpec, StepError, Where
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import (
-    SIZE_LIMIT,
     Actor,
     Approval,
     Attempt,
@@ -28,10 +27,10 @@ from jupyter_runbook.record import (
     Status,
     StepRecord,
     schema,
-    seal,
     utc,
 )
 from jupyter_runbook.redact import Redactor
+from jupyter_runbook.seal import SIZE_LIMIT, seal
 
 TIME = "2026-11-24T22:42:55.123Z"
 ROW = ChangeRecord(
@@ -120,7 +119,8 @@ def test_the_schema_names_every_field_and_no_other() -> None:
 def test_any_change_of_a_record_shows_in_its_digest() -> None:
     wire = seal(DRAFT, NOTHING).wire()
     for name in set(wire) - {"schema", "digest", "changes", "attempts", "actor", "tool", "status", "error", "log"}:
-        edited = StepRecord.from_wire({**wire, name: "edited"} if name != "approval" else {**wire, name: None})
+        other = {"approval": None, "mode": "check", "seconds": 9.5}.get(name, "edited")
+        edited = StepRecord.from_wire({**wire, name: other})
         assert edited.compute_digest() != wire["digest"], name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,7 +17,8 @@ from jupyter_runbook.display.html import notice_html, progress_html, record_html
 from jupyter_runbook.display.text import record_text
 from jupyter_runbook.display.words import log_text, readable
 from jupyter_runbook.plan import Action
-from jupyter_runbook.record import MIME_TYPE, ChangeRecord, ChangeStatus, ErrorRecord, Log, Status, seal
+from jupyter_runbook.record import MIME_TYPE, ChangeRecord, ChangeStatus, ErrorRecord, Log, Status, StepRecord
+from jupyter_runbook.seal import seal
 from jupyter_runbook.session import Progress
 from tests.test_record import DRAFT, NOTHING, ROW
 
@@ -174,3 +176,27 @@ def test_progress(progress: Progress, expected: list[str]) -> None:
     for said in expected:
         assert said in "\n" + text
     assert "\n79\n" not in text
+
+
+_ODD = st.sampled_from([None, True, 3, -1.5, "", "x", "ok", [], [1], {}, {"a": 1}, 10**400])
+
+
+@given(st.data())
+def test_a_record_of_anybodys_making_is_refused_or_shown(data: st.DataObject) -> None:
+    wire: Any = json.loads(json.dumps(RECORD.wire()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = wire
+        while True:
+            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+            inner = at[key]
+            if not isinstance(inner, (dict, list)) or not inner or data.draw(st.booleans()):
+                break
+            at = inner
+        at[key] = copy.deepcopy(data.draw(_ODD))
+    try:
+        record = StepRecord.from_wire(wire)
+    except ValueError:
+        return
+    assert record_text(record)
+    assert record_html(record)
+    record.compute_digest()
