@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook import __version__
 from jupyter_runbook.audit.status import counts, sign
-from jupyter_runbook.display.html import record_html
+from jupyter_runbook.display.html import record_html, safe, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
 from jupyter_runbook.display.outputs import error_line, output_html
-from jupyter_runbook.display.words import readable, short_time
+from jupyter_runbook.display.words import short_time
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
 from jupyter_runbook.worklog import data, outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from jupyter_runbook.worklog import LoggedCell, LoggedStep, WorkLog
 
@@ -63,11 +63,11 @@ def report_html(log: WorkLog) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'{GENERATOR} {escape(__version__)}">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{_text(title)}: {_text(log.status)}</title>",
+        f"<title>{safe(title)}: {safe(log.status)}</title>",
         f"<style>{_STYLE}</style></head><body>",
-        f"<h1>{_text(title)}</h1>",
-        f"<p><b>{sign(log.status)} {_text(log.status)}</b> · {_text(_tally(log))}</p>",
-        _table(_facts(log)),
+        f"<h1>{safe(title)}</h1>",
+        f"<p><b>{sign(log.status)} {safe(log.status)}</b> · {safe(_tally(log))}</p>",
+        table(_facts(log)),
         *_trouble(log),
         *_steps(log),
         "<h2>The work log</h2>",
@@ -116,8 +116,8 @@ def _trouble(log: WorkLog) -> Iterator[str]:
     for cell in bad:
         steps = [step for step in cell.steps if step.status in ("failed", "interrupted")]
         for name, why in [_why(step) for step in steps] or [("", cell.why or _error(log, cell) or "")]:
-            head = f"{sign(cell.status)} {_link(cell)} {_text(cell.status)}"
-            yield f"<li>{head}{f', <b>{_text(name)}</b>' if name else ''}{f': {_text(why)}' if why else ''}</li>"
+            head = f"{sign(cell.status)} {_link(cell)} {safe(cell.status)}"
+            yield f"<li>{head}{f', <b>{safe(name)}</b>' if name else ''}{f': {safe(why)}' if why else ''}</li>"
     for cell in edited:
         yield f"<li>⚠ {_link(cell)}: the record there does not match its digest; it was edited after the run</li>"
     yield "</ul>"
@@ -155,9 +155,9 @@ def _steps(log: WorkLog) -> Iterator[str]:
         came = record.summary if record else step.why or ""
         yield (
             f"<tr><td>{_link(cell, short=True)}</td>"
-            f'<td class="{escape(step.status)}">{sign(step.status)} {_text(step.status)}</td>'
-            f"<td>{_text(step.name)}</td><td>%%{_text(step.provider)}</td>"
-            f"<td>{f'{record.seconds:.1f} s' if record else ''}</td><td>{_text(came)}</td></tr>"
+            f'<td class="{escape(step.status)}">{sign(step.status)} {safe(step.status)}</td>'
+            f"<td>{safe(step.name)}</td><td>%%{safe(step.provider)}</td>"
+            f"<td>{f'{record.seconds:.1f} s' if record else ''}</td><td>{safe(came)}</td></tr>"
         )
     yield "</tbody></table>"
 
@@ -170,19 +170,19 @@ def _cells(log: WorkLog) -> Iterator[str]:
         elif cell["cell_type"] == "markdown":
             yield f'<section class="prose">{markdown_html(cell_source(cell), below=2)}</section>'
         elif cell["cell_type"] == "raw":
-            yield f"<pre>{_text(cell_source(cell))}</pre>"
+            yield f"<pre>{safe(cell_source(cell))}</pre>"
 
 
 def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
     status = logged.steps[0].status if len(logged.steps) == 1 else logged.status
-    why = f": {_text(logged.why)}" if logged.why else ""
-    source = f"<pre><code>{_text(logged.source.rstrip())}</code></pre>"
+    why = f": {safe(logged.why)}" if logged.why else ""
+    source = f"<pre><code>{safe(logged.source.rstrip())}</code></pre>"
     lines = logged.source.rstrip().count("\n") + 1
     if lines > OPEN_CODE:
         source = f"<details><summary>Code, {lines} lines</summary>{source}</details>"
     parts = [
         f'<section id="cell-{logged.index + 1}" class="{escape(status)}">',
-        f"<p>Cell {logged.index + 1} · {sign(logged.status)} {_text(logged.status)}{why}</p>",
+        f"<p>Cell {logged.index + 1} · {sign(logged.status)} {safe(logged.status)}{why}</p>",
         source,
         *(record_html(step.record) for step in logged.steps if step.record),
         *(output_html(output) for output in outputs(cell) if MIME_TYPE not in data(output)),
@@ -193,12 +193,3 @@ def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
 
 def _link(cell: LoggedCell, *, short: bool = False) -> str:
     return f'<a href="#cell-{cell.index + 1}">{"" if short else "cell "}{cell.index + 1}</a>'
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    body = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
-    return f"<table><tbody>{body}</tbody></table>"
-
-
-def _text(text: str) -> str:
-    return escape(readable(text))

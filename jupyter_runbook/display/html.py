@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
     from jupyter_runbook.session import Progress
 
-__all__ = ["notice_html", "progress_html", "record_html"]
+__all__ = ["notice_html", "progress_html", "record_html", "safe", "table"]
 
 # So many rows stand open; with more, the table is folded.
 OPEN_ROWS = 30
@@ -28,17 +28,17 @@ TAIL_LINES = 20
 
 def record_html(record: StepRecord) -> str:
     """Return a record as a fragment of HTML."""
-    parts = [f"<p><b>{STATUSES[record.status]} {_text(record.status)}</b> {_text(title(record))}</p>"]
+    parts = [f"<p><b>{STATUSES[record.status]} {safe(record.status)}</b> {safe(title(record))}</p>"]
     if record.error:
         named = f"{record.error.resource}: " if record.error.resource else ""
-        parts.append(f"<p><b>{_text(record.error.kind)}</b>: {_text(named + record.error.message)}")
-        parts.append(f"<br>→ {_text(record.error.hint)}</p>" if record.error.hint else "</p>")
-    parts.append(f"<p>{_text(record.summary)}</p>")
+        parts.append(f"<p><b>{safe(record.error.kind)}</b>: {safe(named + record.error.message)}")
+        parts.append(f"<br>→ {safe(record.error.hint)}</p>" if record.error.hint else "</p>")
+    parts.append(f"<p>{safe(record.summary)}</p>")
     if record.changes:
         parts.append(_fold("Changes", _rows(record.changes), is_open=len(record.changes) <= OPEN_ROWS))
     diffs = [row for row in record.changes if row.diff]
     if diffs:
-        body = "".join(f"<p>{_text(row.resource)}</p><pre>{_text(row.diff or '')}</pre>" for row in diffs)
+        body = "".join(f"<p>{safe(row.resource)}</p><pre>{safe(row.diff or '')}</pre>" for row in diffs)
         parts.append(_fold("Diff", body, is_open=record.status == "planned" and len(diffs) <= OPEN_ROWS))
     if record.log:
         text = log_text(record.log)
@@ -46,40 +46,41 @@ def record_html(record: StepRecord) -> str:
         parts.append(
             _fold(
                 f"Output, {record.log.lines} line{'' if record.log.lines == 1 else 's'}",
-                f"<pre>{_text(text)}</pre>",
+                f"<pre>{safe(text)}</pre>",
                 is_open=is_open,
             )
         )
-    parts.append(_fold("Record", _table(origin(record)), is_open=False))
+    parts.append(_fold("Record", table(origin(record)), is_open=False))
     return f"<div>{''.join(parts)}</div>"
 
 
 def progress_html(progress: Progress) -> str:
     """Return a running step as a fragment of HTML."""
     count = f", {progress.done} of {progress.total} done" if progress.total else ""
-    head = f"<p><b>◌ running</b> {_text(progress.name)} · %%{_text(progress.provider)}"
+    head = f"<p><b>◌ running</b> {safe(progress.name)} · %%{safe(progress.provider)}"
     parts = [f"{head} · {progress.seconds:.0f} s{count}</p>"]
     if progress.total > 1 and progress.running:
-        items = "".join(f"<li>{_text(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
+        items = "".join(f"<li>{safe(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
         parts.append(f"<ul>{items}</ul>")
     lines = readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
     if any(lines):
-        shown = _text("\n".join(lines))
+        shown = safe("\n".join(lines))
         parts.append(f"<pre>{shown}</pre>")
     return f"<div>{''.join(parts)}</div>"
 
 
 def notice_html(text: str) -> str:
     """Return a line that must not be missed."""
-    return f"<p><b>⚠ {_text(text)}</b></p>"
+    return f"<p><b>⚠ {safe(text)}</b></p>"
 
 
-def _text(text: str) -> str:
+def safe(text: str) -> str:
+    """Return anybody's text as it is shown: nothing in it is interpreted."""
     return escape(readable(text))
 
 
 def _fold(name: str, body: str, *, is_open: bool) -> str:
-    return f"<details{' open' if is_open else ''}><summary>{_text(name)}</summary>{body}</details>"
+    return f"<details{' open' if is_open else ''}><summary>{safe(name)}</summary>{body}</details>"
 
 
 def _rows(rows: Iterable[ChangeRecord]) -> str:
@@ -94,10 +95,11 @@ def _rows(rows: Iterable[ChangeRecord]) -> str:
         for row in rows
     ]
     head = "".join(f"<th>{name}</th>" for name in ("Status", "Action", "Resource", "Why", "Time"))
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    body = "".join("<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    body = "".join(f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Return names and values as a table of two columns."""
+    body = "".join(f"<tr><th>{safe(name)}</th><td>{safe(value)}</td></tr>" for name, value in rows)
     return f"<table><tbody>{body}</tbody></table>"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.errors import InvalidSpec, StepTimeout
+from jupyter_runbook.errors import Interrupted, InvalidSpec, StepTimeout
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.probe.check import SHARED, Check, Seen, Timing
@@ -127,8 +127,8 @@ class Probe(Provider[ProbeSpec, "dict[str, Seen]"]):
             try:
                 ctx.stop.wait(min(check.timing.every, left))
                 again = check.look(ctx.stop)
-            except StepTimeout as error:
-                raise StepTimeout(f"{error.message}: {seen.error.message}", hint=error.hint) from None
+            except (Interrupted, StepTimeout) as error:
+                raise type(error)(f"{error.message}, and still: {seen.error.message}", hint=error.hint) from None
             if again.error and again.error.message != seen.error.message:
                 ctx.output(f"{again.error.message}\n")
             seen = again
