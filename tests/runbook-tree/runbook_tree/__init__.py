@@ -84,9 +84,7 @@ class Tree(Provider[TreeSpec, "dict[str, dict[str, Any]]"]):
                 return None
             _make(entry, path)
         except OSError as error:
-            raise ToolFailed(
-                f"{error.strerror}: {error.filename}", hint="make room for it, and run the step again"
-            ) from None
+            raise ToolFailed(f"{error.strerror}: {error.filename}", hint="mend that, and run the step again") from None
         ctx.output("done\n")
         return _look(path)
 
