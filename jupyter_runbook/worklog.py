@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.notebook import CellStatus
 
-__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "data", "judge", "outputs", "read", "records"]
+__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "data", "judge", "outputs", "read", "record_of", "records"]
 
 #: Our own providers: a work log is read where they are not installed, too.
 OWN = frozenset({"ansible", "docker", "os", "k8s", "shell", "probe"})
@@ -173,15 +173,15 @@ def judge(cell: Mapping[str, Any]) -> Verdict:
 
 def records(cell: Mapping[str, Any]) -> list[StepRecord]:
     """Return the step records in a cell's outputs; what can't be read as one is left out."""
-    found = []
-    for output in outputs(cell):
-        value = data(output).get(MIME_TYPE)
-        if isinstance(value, dict):
-            try:
-                found.append(StepRecord.from_wire(value))
-            except ValueError:
-                continue
-    return found
+    return [record for output in outputs(cell) if (record := record_of(output))]
+
+
+def record_of(output: Mapping[str, Any]) -> StepRecord | None:
+    """Return the step record in an output; None where it has none, or none that can be read."""
+    try:
+        return StepRecord.from_wire(data(output)[MIME_TYPE])
+    except (KeyError, ValueError):
+        return None
 
 
 def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -> WorkLog:

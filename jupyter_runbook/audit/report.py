@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook import __version__
 from jupyter_runbook.audit.status import counts, sign
-from jupyter_runbook.display.html import record_html, safe, table
+from jupyter_runbook.display.html import notice_html, record_html, safe, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
 from jupyter_runbook.display.outputs import error_line, output_html
 from jupyter_runbook.display.words import short_time
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
-from jupyter_runbook.worklog import data, outputs
+from jupyter_runbook.worklog import data, outputs, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,11 +184,20 @@ def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
         f'<section id="cell-{logged.index + 1}" class="{escape(status)}">',
         f"<p>Cell {logged.index + 1} · {sign(logged.status)} {safe(logged.status)}{why}</p>",
         source,
-        *(record_html(step.record) for step in logged.steps if step.record),
-        *(output_html(output) for output in outputs(cell) if MIME_TYPE not in data(output)),
+        *map(_shown, outputs(cell)),
         "</section>",
     ]
     return "".join(parts)
+
+
+def _shown(output: Mapping[str, Any]) -> str:
+    record = record_of(output)
+    if record:
+        return record_html(record)
+    broken = (
+        notice_html("a record that can't be read: of another version, or edited") if MIME_TYPE in data(output) else ""
+    )
+    return broken + output_html(output)
 
 
 def _link(cell: LoggedCell, *, short: bool = False) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jupyter_runbook.audit.report import report_html
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.markdown import first_heading, markdown_html
-from jupyter_runbook.record import Status
+from jupyter_runbook.record import MIME_TYPE, Status
 from jupyter_runbook.redact import Redactor
 from jupyter_runbook.replay.demo import quickstart
 from jupyter_runbook.seal import seal
@@ -172,6 +172,16 @@ def test_an_edited_record_is_told() -> None:
     edited = {**good, "data": bundle(replace(record, status=Status.CHANGED))}
     page = Page(report_html(notebook(code("1"), code("%%shell\ntrue", edited))))
     assert "cell 2: the record there does not match its digest; it was edited after the run" in page.text
+
+
+def test_a_record_that_cannot_be_read_is_told_too() -> None:
+    found = {**bundle(seal(DRAFT, Redactor())), "text/plain": "what it said"}
+    found[MIME_TYPE]["seconds"] = "soon"
+    output = {"output_type": "display_data", "data": found}
+    page = Page(report_html(notebook(code("%%shell\ntrue", output))))
+    assert "a record that can't be read" in page.text
+    assert "what it said" in page.text
+    assert "unknown" in page.text
 
 
 def test_what_a_record_shows_is_made_from_its_values() -> None:
