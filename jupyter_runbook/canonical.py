@@ -14,11 +14,11 @@ from typing import Any
 
 from jupyter_runbook.secret import Secret
 
-__all__ = ["JSON", "canonical", "digest", "plain"]
+__all__ = ["EXACT", "JSON", "canonical", "digest", "plain"]
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
-# The integers that every JSON reader keeps exact (RFC 8785, section 3.2.2.3; RFC 7493, section 2.2).
+#: The integers that every JSON reader keeps exact (RFC 8785, section 3.2.2.3; RFC 7493, section 2.2).
 EXACT = 2**53 - 1
 
 

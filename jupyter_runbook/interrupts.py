@@ -19,9 +19,10 @@ __all__ = ["Interrupts"]
 class Interrupts:
     """Take SIGINT for the time of a block (in the main thread; elsewhere it does nothing).
 
-    In a `raising` block it raises KeyboardInterrupt, as Python does: nothing is changed there. Elsewhere it sets the
-    stop token, a second one tells it to hurry, and what begins next raises. The handler only notes it and writes to a
-    pipe, and a thread does the rest: a handler must not take a lock that the code it interrupts may hold.
+    It sets the stop token, and a second one tells that to hurry; what begins next raises. In a `raising` block, where
+    nothing is changed, it raises KeyboardInterrupt as well, as Python does; the token ends what that block has put into
+    other threads and now waits for. The handler only notes it and writes to a pipe, and a thread does the rest: a
+    handler must not take a lock that the code it interrupts may hold.
     """
 
     def __init__(self) -> None:
@@ -67,11 +68,11 @@ class Interrupts:
 
     def _handle(self, _number: int, _frame: object) -> None:
         self._pressed = True
+        if self._pipe is not None:
+            os.write(self._pipe[1], b"!")
         if self._raise:
             self._told = True
             raise KeyboardInterrupt
-        if self._pipe is not None:
-            os.write(self._pipe[1], b"!")
 
     def _watch(self, reader: int) -> None:
         while os.read(reader, 1):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from jupyter_runbook.canonical import JSON, digest, plain
+from jupyter_runbook.canonical import EXACT, JSON, digest, plain
 from jupyter_runbook.plan import Action
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ __all__ = [
 T = TypeVar("T")
 
 SCHEMA = "step.v1"
-EXACT = 2**53  # from here on JSON's numbers are no longer exact (RFC 8785, section 3.2.2.3)
 MIME_TYPE = "application/vnd.jupyter-runbook.step.v1+json"
 
 
@@ -256,7 +255,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < EXACT
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= EXACT
 
 
 # By a field's annotation: what its value has to be. What is not here is made, or may be anything.

@@ -24,6 +24,33 @@ def test_where_nothing_is_changed_it_raises() -> None:
         press()
 
 
+def test_where_it_raises_the_threads_are_told_too() -> None:
+    """A provider looks in threads, and waits for them before the exception gets any further."""
+    told: list[type[BaseException]] = []
+
+    def look(stop: Stop) -> None:
+        try:
+            stop.wait(LONG)
+        except Interrupted as error:
+            told.append(type(error))
+
+    with Stop() as stop, Interrupts() as interrupts:
+        interrupts.stop = stop
+        thread = threading.Thread(target=look, args=[stop])
+        thread.start()
+
+        def observe() -> None:
+            try:
+                press()
+            finally:
+                thread.join(LONG / 2)
+
+        with pytest.raises(KeyboardInterrupt), interrupts.raising():
+            observe()
+        assert told == [Interrupted]
+        assert not stop.hurried
+
+
 def test_elsewhere_it_sets_the_token_and_a_second_one_hurries() -> None:
     with Stop() as stop, Interrupts() as interrupts:
         interrupts.stop = stop

@@ -18,6 +18,7 @@ __all__ = ["error_line", "output_html"]
 
 # Of a text so many lines are shown: from its beginning, and from its end.
 HEAD_LINES, TAIL_LINES = 200, 100
+LINE_LIMIT = 200  # characters of an error's line
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
@@ -41,7 +42,7 @@ def output_html(output: Mapping[str, Any]) -> str:
 def error_line(output: Mapping[str, Any]) -> str:
     """Return an error's output in one line: ``ValueError: no``."""
     said = readable(_joined(output.get("evalue"))).strip().splitlines()
-    return f"{output.get('ename')}: {said[0]}" if said else str(output.get("ename"))
+    return f"{output.get('ename')}: {said[0][:LINE_LIMIT]}" if said else str(output.get("ename"))
 
 
 def _image(mime: str, text: str, words: str) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_runbook.audit.status import sign
+from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.display.words import readable
 from jupyter_runbook.notebook import first_line
 from jupyter_runbook.replay.watch import Watch
@@ -78,4 +79,4 @@ def _because(cell: Any, found: list[StepRecord]) -> list[str]:
     if found and (error := found[-1].error):
         return [f"{error.kind}: {error.message}", *([f"→ {error.hint}"] if error.hint else [])]
     errors = [one for one in cell.outputs if one.output_type == "error"] if not found else []
-    return [f"{one.ename}: {' '.join(one.evalue.split())[:200]}" for one in errors[-1:]]
+    return [error_line(one) for one in errors[-1:]]

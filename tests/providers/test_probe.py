@@ -6,6 +6,7 @@ import grp
 import http.server
 import os
 import pwd
+import signal
 import socket
 import ssl
 import threading
@@ -300,6 +301,23 @@ def test_a_secret_is_sent_and_shown_nowhere(
     assert "[secret token]" in kept
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "- tcp: '{{ word }}'\n  name: n",
+        "- http: 'http://{{ word }}/'\n  name: n",
+        "- http: http://127.0.0.1:1/\n  contains: '{{ word }}'",
+        "- command: test {{ word }} = x",
+        "- file: '{{ word }}'\n  name: n",
+    ],
+)
+def test_a_digest_has_a_secrets_name_and_not_its_value(bench: Bench, body: str) -> None:
+    words = ("127.0.0.1:1", "127.0.0.2:1")
+    digests = {bench.run(body, "--check", word=Secret(word, name="word")).record.spec_digest for word in words}
+    assert len(digests) == 1
+    assert None not in digests
+
+
 FILES = [
     ("here", "", None),
     ("here", "type: file\n  mode: '0640'", None),
@@ -431,6 +449,27 @@ def test_a_stop_is_heeded_within_a_second(bench: Bench, site: tuple[str, type[Si
     assert record.error.kind == "timeout"
     if "never" in body:
         assert record.error.message == "it took longer than 0.5 s, and still: it is not there"
+
+
+@pytest.mark.parametrize("check", ["http: http://{}/hang", "command: 'touch begun; sleep 60'"])
+def test_the_stop_button_ends_the_first_look(bench: Bench, site: tuple[str, type[Site]], check: str) -> None:
+    pressed: list[float] = []
+
+    def press() -> None:
+        deadline = time.monotonic() + LIMIT
+        while not (site[1].asked or (bench.root / "begun").exists()) and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        pressed.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    record = bench.run(f"- {check.format(site[0])}\n  timeout: {LIMIT}s\n- tcp: '{site[0]}'").record
+    ended = time.monotonic()
+    presser.join()
+    assert record.status is Status.INTERRUPTED
+    assert record.summary == "interrupted: it was stopped"
+    assert ended - pressed[0] < 3
 
 
 def test_a_retry_looks_again(bench: Bench) -> None:

@@ -26,8 +26,7 @@ MAX_PORT = 65535
 class Tcp(Check):
     """A connection that is made and closed again; nothing is sent."""
 
-    host: str
-    port: int
+    address: str | Secret
     open: bool
 
     kind: ClassVar[str] = "tcp"
@@ -36,8 +35,11 @@ class Tcp(Check):
     @classmethod
     def read(cls, fields: Fields, names: Mapping[str, Any], **shared: Any) -> Self:  # noqa: ARG003 -- nothing of it is code
         """Read ``tcp: HOST:PORT``; an IPv6 address stands in brackets."""
-        host, port = _address(fields, fields.text("tcp"))
-        return cls(**shared, host=host, port=port, open=fields.flag("open", default=True))
+        address = fields.text("tcp")
+        if _split(address) is None:
+            hint = "- tcp: db.example.net:5432"
+            raise fields.error("tcp", f"tcp: HOST:PORT is needed, not {str(address)!r}", hint=hint)
+        return cls(**shared, address=address, open=fields.flag("open", default=True))
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class Tcp(Check):
         return Seen({"open": True}, None if self.open else NotConverged("it is open"))
 
     def _connect(self) -> None:
-        with socket.create_connection((self.host, self.port), self.timing.timeout):
+        with socket.create_connection(_split(self.address) or ("", 0), self.timing.timeout):
             pass
 
 
@@ -70,8 +72,9 @@ def reason(error: BaseException) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _address(fields: Fields, text: str | Secret) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", plain_text(text).strip())
+def _split(address: str | Secret) -> tuple[str, int] | None:
+    """Return host and port; None where it is no address."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", plain_text(address).strip())
     if match is None or not 0 < int(match[3]) <= MAX_PORT:
-        raise fields.error("tcp", f"tcp: HOST:PORT is needed, not {str(text)!r}", hint="- tcp: db.example.net:5432")
+        return None
     return match[1] or match[2], int(match[3])
