@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BIN = Path(sys.executable).parent
-ROUNDS = 7
+ROUNDS = 21
 
 
 @dataclass(frozen=True)
