@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from jupyter_runbook import __version__
+from jupyter_runbook.sandbox import NAMES
 
 if TYPE_CHECKING:
     from jupyter_runbook.replay.run import Outcome
+    from jupyter_runbook.sandbox.base import Sandbox
 
 #: Set to 1, an error of our own making shows where it came from.
 DEBUG = "JUPYTER_RUNBOOK_DEBUG"
@@ -157,6 +159,66 @@ def report(worklog: Path, output: Path | None) -> None:
     path = output or worklog.with_suffix(".html")
     write_report(log, path)
     click.echo(f"report: {path}")
+
+
+@main.group(
+    "sandbox", epilog='Example: jupyter runbook sandbox up docker && eval "$(jupyter runbook sandbox env docker)"'
+)
+def sandbox_group() -> None:
+    """Start a real service here, to try runbooks on.
+
+    A sandbox is disposable, listens on loopback only, and touches nothing that it did not start.
+    """
+
+
+_NAMES = click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
+
+
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox up docker")
+@_NAMES
+def up(names: tuple[str, ...]) -> None:
+    """Bring sandboxes up; one that is up stays as it is."""
+    for name in names:
+        one = _sandbox(name)
+        one.up()
+        click.echo(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
+
+
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox down docker")
+@_NAMES
+def down(names: tuple[str, ...]) -> None:
+    """Take sandboxes away with all that is in them, also what a killed up left."""
+    for name in names:
+        _sandbox(name).down()
+        click.echo(f"{name}: down")
+
+
+@sandbox_group.command("status", epilog="Example: jupyter runbook sandbox status docker")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
+def sandbox_status(names: tuple[str, ...]) -> None:
+    """Show what is up; all of them without a name."""
+    for name in names or NAMES:
+        known = _sandbox(name).status()
+        click.echo(f"{name}: {'down' if known is None else 'up'}")
+        for key, value in (known or {}).items():
+            click.echo(f"  {key}: {value}")
+
+
+@sandbox_group.command(epilog='Example: eval "$(jupyter runbook sandbox env docker)"')
+@_NAMES
+def env(names: tuple[str, ...]) -> None:
+    """Print export lines for the shell."""
+    import shlex
+
+    for name in names:
+        for key, value in _sandbox(name).env().items():
+            click.echo(f"export {key}={shlex.quote(value)}")
+
+
+def _sandbox(name: str) -> Sandbox:
+    from jupyter_runbook.sandbox import sandbox
+
+    return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True))
 
 
 def _watch() -> Any:

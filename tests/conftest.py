@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from jupyter_runbook import secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.engine import Engine
 
 
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests() -> None:
     """Forget the secrets of other tests: a process knows its secrets for as long as it lives."""
     secret._known.clear()
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """Return the session's Docker engine, which may be down."""
+    from tests.engine import Engine
+
+    engine = Engine()
+    yield engine
+    engine.down()
+
+
+@pytest.fixture
+def docker_host(docker_engine: Engine) -> str:
+    """Return the address of a Docker engine that is up."""
+    return docker_engine.up()

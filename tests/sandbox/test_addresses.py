@@ -1,0 +1,74 @@
+"""A range of addresses is chosen by looking (TRAPS, Sandbox 1)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jupyter_runbook.errors import Conflict
+from jupyter_runbook.sandbox import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIRST, SECOND = IPv4Network("10.213.0.0/16"), IPv4Network("10.87.0.0/16")
+
+
+def test_the_first_free_range_is_taken() -> None:
+    assert addresses.choose([FIRST, SECOND]) == FIRST
+
+
+@pytest.fixture
+def route() -> Iterator[str]:
+    """Put a real route in the way of the first range."""
+    ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if ip is None or os.geteuid() != 0:
+        pytest.skip("a route needs ip and root")
+    words = ["unreachable", "10.213.7.0/24", "table", "4213"]
+    subprocess.run([ip, "route", "add", *words], check=True)
+    yield words[1]
+    subprocess.run([ip, "route", "delete", *words], check=True)
+
+
+def test_a_route_in_the_way_is_seen_in_any_table(route: str) -> None:
+    assert addresses.choose([FIRST, SECOND]) == SECOND
+    with pytest.raises(Conflict, match=rf"in 10\.213\.0\.0/16 lies the route to {route}"):
+        addresses.choose([FIRST])
+
+
+def test_a_default_route_is_not_in_the_way() -> None:
+    assert not any(network.prefixlen <= 1 for network, _ in addresses.in_use())
+
+
+def test_the_resolver_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resolv.conf").write_text("# hand made\nnameserver 10.213.0.53\n")
+    read = addresses._lines
+    monkeypatch.setattr(
+        addresses, "_lines", lambda path: read(tmp_path / "resolv.conf" if path.name == "resolv.conf" else path)
+    )
+    used = dict(addresses.in_use())
+    assert addresses.in_the_way(FIRST, used) == "the resolver (10.213.0.53/32)"
+
+
+def test_a_proxy_and_a_package_index_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://10.213.9.9:3128")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://10.87.1.1/simple")
+    used = dict(addresses.in_use())
+    assert "10.213.9.9" in str(addresses.in_the_way(FIRST, used))
+    assert "10.87.1.1" in str(addresses.in_the_way(SECOND, used))
+
+
+def test_a_peer_is_seen_and_loopback_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        used = dict(addresses.in_use())
+    assert addresses.in_the_way(IPv4Network("127.0.0.0/8"), {k: v for k, v in used.items() if "peer" in v}) is None
+    # The kernel writes an address as a number in the machine's order.
+    line = "  0: 0100007F:0016 0907D50A:C350 01"
+    assert "10.213.7.9" in str(list(addresses._peers([line])))
