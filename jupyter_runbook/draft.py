@@ -56,6 +56,7 @@ class Draft:
         self.error: RunbookError | None = None
         self.attempts: list[Attempt] = []
         self.skipped: str | None = None
+        self.title: str | None = None
         self.facts: dict[str, Any] = {}
         self.versions: dict[str, str] = {}
         self.log = StepLog(session.root / FOLDER / "logs" / f"{self.id}.log", session.root)
@@ -70,6 +71,8 @@ class Draft:
         """The step's name: as given, or made from its resources."""
         if self.options and self.options.name:
             return self.options.name
+        if self.title:
+            return self.title
         resources = [change.resource for change in self.plan.changes] if self.plan else []
         if not resources:
             return self.provider
@@ -81,9 +84,10 @@ class Draft:
         """Whether anything was changed so far, in any attempt."""
         return any(row.status is ChangeStatus.CHANGED for row in self._all_rows())
 
-    def read(self, spec: Any) -> None:
-        """Take the spec: its digest is over its values, a secret standing as its name."""
+    def read(self, spec: Any, title: str | None = None) -> None:
+        """Take the spec and its title; its digest is over its values, a secret standing as its name."""
         self.spec_digest = digest(spec)
+        self.title = title
 
     def planned(self, plan: Plan) -> None:
         """Take an attempt's plan; what an earlier attempt changed stays so."""

@@ -12,11 +12,13 @@ has run, and the class is imported when a cell first uses it. Our own providers 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pandas as pd
 
@@ -128,6 +130,10 @@ class Provider(ABC, Generic[Spec, State]):
             With the line in the cell.
         """
 
+    def title(self, spec: Spec) -> str | None:  # noqa: ARG002 -- for the providers that have one
+        """Return what a step is called where its cell does not say; None for what its resources are called. Pure."""
+        return None
+
     @abstractmethod
     def observe(self, spec: Spec, ctx: Context) -> State:
         """Look at what is there now. Only reads; a service's own dry run belongs here too."""
@@ -135,6 +141,14 @@ class Provider(ABC, Generic[Spec, State]):
     @abstractmethod
     def plan(self, spec: Spec, state: State) -> Plan:
         """Compare. Pure: it is made before applying and again after, and must be empty then."""
+
+    def holding(self, spec: Spec, state: State, ctx: Context) -> AbstractContextManager[None]:  # noqa: ARG002 -- for those that need it
+        """Hold against others what the plan acts on, while it is applied and observed again.
+
+        A provider whose target can be changed by two runs at once locks it here, and raises a `Conflict` that says who
+        holds it, or that the state that the plan was made from is no longer what is there.
+        """
+        return nullcontext()
 
     @abstractmethod
     def apply(self, change: Change, spec: Spec, ctx: Context) -> Any:

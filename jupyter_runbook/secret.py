@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Never, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "Secret", "known", "no_masks"]
+__all__ = ["MASK", "Secret", "is_secret_name", "known", "no_masks", "secret_by_name"]
 
 #: What a mask looks like, whoever made it: for finding one where a value was meant.
 MASK = re.compile(r"\[secret ([^\]\n]+)\]")
@@ -98,6 +98,33 @@ class Secret:
 def known() -> dict[str, str]:
     """Return every secret text that this process has held, with the name in its mask: for the redactor alone."""
     return dict(_known)
+
+
+# How people name what nobody should see. What ends with _FILE names the file that it is in.
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRETS?|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY"
+    r"|[A-Z0-9]*(?:PASSWORD|SECRET|TOKEN))(?:$|_(?!FILE$))",
+    re.IGNORECASE,
+)
+# A text as short as this, or as common, would be scrubbed from where it means something else.
+_LEAST = 4
+_COMMON = ("true", "false", "none", "null")
+
+
+def secret_by_name(name: str, value: str | Secret) -> str | Secret:
+    """Return a value as a `Secret` where its name says that it is one, like ``DB_PASSWORD``; otherwise as it is.
+
+    An environment comes as plain text, and what is in it must not show all the same.
+    """
+    if isinstance(value, Secret) or len(value) < _LEAST or value.lower() in _COMMON:
+        return value
+    return Secret(value, name=name) if is_secret_name(name) else value
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a variable's name says that its value is a secret."""
+    # PWD alone is the working directory.
+    return name != "PWD" and _SECRET_NAME.search(name) is not None and MASK.fullmatch(f"[secret {name}]") is not None
 
 
 @contextmanager

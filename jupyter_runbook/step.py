@@ -46,7 +46,7 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
             options = running.options(provider)
             if running.wanted(options):
                 spec = provider.parse(Cell(step.magic, step.body, options, step.names))
-                running.draft.read(spec)
+                running.draft.read(spec, provider.title(spec))
                 with Stop(step.within(options.timeout)) as stop:
                     for attempt in running.attempts(stop, options):
                         with attempt:
@@ -58,9 +58,10 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
                             if plan.work and not options.check:
                                 running.approve(options)
                                 running.begin(stop)
-                                running.apply(plan, provider, spec, state, stop)
-                                state = running.observe(provider, spec, context)
-                                running.judge(provider.plan(spec, state))
+                                with provider.holding(spec, state, context):
+                                    running.apply(plan, provider, spec, state, stop)
+                                    state = running.observe(provider, spec, context)
+                                    running.judge(provider.plan(spec, state))
                             result = provider.result(spec, state)
         record, result = running.end(result)
     return Done(record, running.draft.options, result)

@@ -13,6 +13,7 @@ from jupyter_runbook.spec.yamltext import load_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jupyter_runbook.spec.template import Literal
     from jupyter_runbook.spec.yamltext import Document, Path
 
 __all__ = ["Cell"]
@@ -42,9 +43,9 @@ class Cell:
     #: The line of the body's first line; the magic's own is 1.
     first_line = 2
 
-    def document(self, raw: Callable[[Path], bool] = lambda _path: False) -> Document:
+    def document(self, raw: Callable[[Path], bool] = lambda _path: False, literal: Literal | None = None) -> Document:
         """Return the body as YAML with its templates filled: see `load_yaml` and `render`, also for what they raise."""
-        return render(load_yaml(self.body, first_line=self.first_line), self.names, raw)
+        return render(load_yaml(self.body, first_line=self.first_line), self.names, raw, literal)
 
     def own(self, name: str) -> Any:
         """Return the value of one of the provider's own options; None, False or [] where it was not given."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.errors import InvalidSpec
     from jupyter_runbook.spec.yamltext import Document, Path
 
-__all__ = ["Fields", "duration"]
+__all__ = ["Fields", "duration", "named"]
 
 # The Compose Specification, section "Specifying durations": 2.5s, 10s, 1m30s, 2h32m, 5h34m56s.
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(us|ms|s|m|h)")
@@ -63,7 +63,7 @@ class Fields:
         self.path = path
         self.what = what
         if not isinstance(value, dict):
-            raise self.error(None, f"{what} is a mapping, not {_kind(value)}")
+            raise self.error(None, f"{what} is a mapping, not {named(value)}")
         self.values: Mapping[str, Any] = value
 
     def only(self, *known: str) -> None:
@@ -130,10 +130,11 @@ class Fields:
         raise self._wrong(name, "a text", value)
 
     def _wrong(self, name: str, needed: str, value: Any) -> InvalidSpec:
-        return self.error(name, f"{name}: {needed} is needed, not {_kind(value)}")
+        return self.error(name, f"{name}: {needed} is needed, not {named(value)}")
 
 
-def _kind(value: Any) -> str:
+def named(value: Any) -> str:
+    """Return what a value is, for an error that something else is needed."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

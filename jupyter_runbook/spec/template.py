@@ -5,6 +5,7 @@ A template is applied to parsed scalars, never to the text of a cell, so that a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from jupyter_runbook.secret import MASK, Secret, no_masks
 from jupyter_runbook.spec.yamltext import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
@@ -30,7 +31,15 @@ SHOWN = 80
 _taken: ContextVar[list[Secret]] = ContextVar("taken")
 
 
-def render(document: Document, names: Mapping[str, Any], raw: Callable[[Path], bool] = lambda _path: False) -> Document:
+Literal = Callable[[str], "str | Secret"]
+
+
+def render(
+    document: Document,
+    names: Mapping[str, Any],
+    raw: Callable[[Path], bool] = lambda _path: False,
+    literal: Literal | None = None,
+) -> Document:
     """Fill the templates in every scalar of a parsed document, keys too.
 
     Parameters
@@ -41,16 +50,19 @@ def render(document: Document, names: Mapping[str, Any], raw: Callable[[Path], b
         The notebook's names and their values.
     raw
         Tells of which paths the scalar stays as it is written, for a caller that fills it in a way of its own.
+    literal
+        Fills what is no template in a scalar that is no key, in a way of the caller's own: what an expression brings is
+        not given to it. Its ValueError's text tells what is wrong.
 
     Raises
     ------
     InvalidSpec
         With the line of the scalar: see `render_text`; or two keys that come out the same.
     """
-    return Document(_walk(document, document.data, (), names, raw), document.lines)
+    return Document(_walk(document, document.data, (), names, raw, literal), document.lines)
 
 
-def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None) -> Any:
+def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None, literal: Literal | None = None) -> Any:
     """Fill one scalar's ``{{ … }}``.
 
     Parameters
@@ -61,6 +73,8 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
         The notebook's names and their values.
     line
         The scalar's line, for errors.
+    literal
+        See `render`.
 
     Returns
     -------
@@ -74,7 +88,10 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
         that an expression would make plain text of.
     """
     if not any(mark in text for mark in ("{{", "{%", "{#")):
-        return text
+        try:
+            return literal(text) if literal else text
+        except ValueError as error:
+            raise InvalidSpec(str(error), line=line) from None
     from jinja2 import TemplateSyntaxError, UndefinedError
     from jinja2.exceptions import SecurityError
 
@@ -83,7 +100,7 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
     token = _taken.set(taken)
     try:
         with no_masks():
-            value = _fill(text, names)
+            value = _fill(text, names, literal)
             _check_defined(value)
     except UndefinedError as error:
         raise InvalidSpec(
@@ -103,6 +120,8 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
             hint="compute the value in a plain cell above, and use its name here",
             **place,
         ) from None
+    except _LiteralError as error:
+        raise InvalidSpec(str(error), **place) from None
     except Exception as error:  # noqa: BLE001 -- an expression can raise whatever the values' own methods raise
         raise InvalidSpec(f"the template {_short(text)} raised {type(error).__name__}: {error}", **place) from None
     finally:
@@ -116,11 +135,22 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None)
     return Secret(value, name=taken[0].name) if taken else value
 
 
-def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any], raw: Callable[[Path], bool]) -> Any:
+class _LiteralError(Exception):
+    """What a caller's own way to fill a literal part says."""
+
+
+def _walk(  # noqa: PLR0917 -- what the walk carries
+    document: Document,
+    value: Any,
+    path: Path,
+    names: Mapping[str, Any],
+    raw: Callable[[Path], bool],
+    literal: Literal | None,
+) -> Any:
     if isinstance(value, str):
-        return value if raw(path) else render_text(value, names, line=document.line(path))
+        return value if raw(path) else render_text(value, names, line=document.line(path), literal=literal)
     if isinstance(value, list):
-        return [_walk(document, item, (*path, i), names, raw) for i, item in enumerate(value)]
+        return [_walk(document, item, (*path, i), names, raw, literal) for i, item in enumerate(value)]
     if isinstance(value, dict):
         result: dict[str, Any] = {}
         for key, item in value.items():
@@ -130,23 +160,36 @@ def _walk(document: Document, value: Any, path: Path, names: Mapping[str, Any], 
                 raise document.error(here, f"the secret {name.name} can't be a key", hint="a key is shown everywhere")
             if str(name) in result:
                 raise document.error(here, f"the key {str(name)!r} is there twice", hint="keep one of the two")
-            result[str(name)] = _walk(document, item, here, names, raw)
+            result[str(name)] = _walk(document, item, here, names, raw, literal)
         return result
     return value
 
 
-def _fill(text: str, names: Mapping[str, Any]) -> Any:
+def _fill(text: str, names: Mapping[str, Any], literal: Literal | None) -> Any:
     from jinja2 import nodes
     from jinja2.environment import TemplateExpression
 
     environment = _environment()
     tree = environment.parse(text)
+    if literal:
+        _fill_literals(tree, literal)
     whole = _whole_expression(tree)
     if whole is None:
-        return environment.from_string(text).render(dict(names))
+        return environment.from_string(tree).render(dict(names))
     assign = nodes.Assign(nodes.Name("result", "store", lineno=1), whole, lineno=1)
     template = environment.from_string(nodes.Template([assign], lineno=1))
     return TemplateExpression(template, undefined_to_none=False)(dict(names))
+
+
+def _fill_literals(tree: nodes.Template, literal: Literal) -> None:
+    from jinja2 import nodes
+
+    for part in tree.find_all(nodes.TemplateData):
+        try:
+            filled = literal(part.data)
+        except ValueError as error:
+            raise _LiteralError(str(error)) from None
+        part.data = str(_finalize(filled))
 
 
 def _whole_expression(tree: nodes.Template) -> nodes.Expr | None:

@@ -1,0 +1,160 @@
+"""``%%docker``: a Compose file, converged on an engine.
+
+The way of a cell: `project` reads it into a `model`; `state` asks the engine; `planning` and `placing` compare
+(`compare`, `condition`) and say what is to be done; `work` does it, one operation at a time, as the core says.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jupyter_runbook.errors import Conflict
+from jupyter_runbook.plan import Change, Plan
+from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.providers.docker.hosts import connect
+from jupyter_runbook.providers.docker.lock import hold
+from jupyter_runbook.providers.docker.model import DockerSpec
+from jupyter_runbook.providers.docker.planning import operations
+from jupyter_runbook.providers.docker.project import read_project
+from jupyter_runbook.providers.docker.result import rows
+from jupyter_runbook.providers.docker.state import HostState, observe, same_containers
+from jupyter_runbook.providers.docker.work import Work
+from jupyter_runbook.spec.options import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.docker.engine import Engine
+    from jupyter_runbook.spec.cell import Cell
+
+__all__ = ["Docker"]
+
+State = dict[str, HostState]
+
+# So many services are named in a step's title.
+SHOWN = 4
+
+BODY = """a Compose file: services, networks, volumes, configs, secrets, as the Compose Specification has them.
+${VARIABLE} comes from the environment and .env, {{ expression }} from the notebook.
+What a container can be given as it is (limits, restart, networks) is updated; for all else it is replaced:
+the new one takes over when it is healthy, or the old one comes back."""
+
+EXAMPLE = """%%docker --project site
+services:
+  web:
+    image: nginx:1.27
+    ports: ["8080:80"]
+    depends_on:
+      db: {condition: service_healthy}
+  db:
+    image: postgres:17
+    environment:
+      POSTGRES_PASSWORD: "{{ db_password }}"
+    volumes: [data:/var/lib/postgresql/data]
+    healthcheck:
+      test: pg_isready -U postgres
+      interval: 2s
+volumes:
+  data:"""
+
+
+class Docker(Provider[DockerSpec, State]):
+    """Converge a project of containers, networks, volumes and images."""
+
+    summary = "A Compose file, converged on one or more engines: what is as it should be stays untouched."
+    body = BODY
+    example = EXAMPLE
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            ("--host",),
+            "an engine's address, or {{ a list of them }}; left out, as docker",
+            "URL",
+            many=True,
+            template=False,
+        ),
+        Option(("--project",), "the project's name; left out, as Compose: name:, or the folder", "NAME"),
+        Option(("--profile",), "a profile whose services are wanted too", "NAME", many=True),
+        Option(("--volumes",), "with --absent: the volumes too, with their data"),
+        Option(("--remove-orphans",), "remove the project's containers of services that are not in the cell"),
+    )
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+
+    def parse(self, cell: Cell) -> DockerSpec:
+        """Read a Compose file, and the files beside it that it takes values from."""
+        if cell.own("volumes") and not cell.options.absent:
+            raise cell.refuse("--volumes", "it is for --absent alone; it would remove the volumes' data")
+        return read_project(cell)
+
+    def title(self, spec: DockerSpec) -> str:
+        """Return the project and its services."""
+        names = list(spec.services)
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return f"project {spec.project}: {', '.join(names[:SHOWN])}{more}"
+
+    def observe(self, spec: DockerSpec, ctx: Context) -> State:
+        """Ask every engine, side by side."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        for notice in spec.notices:
+            ctx.output(f"{notice}\n")
+        builds = _builds(spec, ctx)
+        if len(spec.hosts) == 1:
+            [(host, address)] = spec.hosts.items()
+            found = {host: observe(spec, self.engine(address), ctx.stop, builds)}
+        else:
+            with ThreadPoolExecutor(len(spec.hosts), "runbook docker host") as pool:
+                asked = {
+                    host: pool.submit(observe, spec, self.engine(address), ctx.stop, builds)
+                    for host, address in spec.hosts.items()
+                }
+                found = {host: one.result() for host, one in asked.items()}
+        for host, address in spec.hosts.items():
+            name = "docker engine" if len(spec.hosts) == 1 else f"docker engine of {host}"
+            ctx.version(name, self.engine(address).version["Version"])
+        return found
+
+    def plan(self, spec: DockerSpec, state: State) -> Plan:
+        """Compare everything, field by field."""
+        target = ", ".join(spec.hosts)
+        return Plan(tuple(one.change for one in operations(spec, state).values()), target=target)
+
+    @contextmanager
+    def holding(self, spec: DockerSpec, state: State, ctx: Context) -> Iterator[None]:  # noqa: ARG002 -- the interface's
+        """Hold the project on every engine, and see that nothing was changed since the plan was made."""
+        with ExitStack() as stack:
+            for host, address in sorted(spec.hosts.items()):
+                engine = self.engine(address)
+                stack.enter_context(hold(engine, spec.project))
+                if not same_containers(spec, engine, state[host]):
+                    raise Conflict(
+                        f"the containers of {spec.project} were changed by somebody else while the plan was made",
+                        hint="run the step again: it plans anew",
+                    )
+            yield
+
+    def apply(self, change: Change, spec: DockerSpec, ctx: Context) -> Any:
+        """Do one operation."""
+        operation = operations(spec, ctx.state)[change.resource]
+        return Work(self.engine(spec.hosts[operation.host]), spec, ctx).do(operation)
+
+    def result(self, spec: DockerSpec, state: State) -> Result:
+        """Return a row a container: what it is, and where it can be reached."""
+        return Result([row for host, one in state.items() for row in rows(spec, host, one)])
+
+    def engine(self, address: str) -> Engine:
+        """Return the engine at an address; its connections are kept from cell to cell."""
+        if address not in self._engines:
+            self._engines[address] = connect(address)
+        return self._engines[address]
+
+
+def _builds(spec: DockerSpec, ctx: Context) -> dict[str, str]:
+    if spec.absent or not any(service.build for service in spec.services.values()):
+        return {}
+    from jupyter_runbook.providers.docker.images import build_digest
+
+    return {key: build_digest(one.build, ctx.stop) for key, one in spec.services.items() if one.build}

@@ -1,0 +1,318 @@
+"""Field by field: what a container is against what the cell says. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.providers.docker.labels import fields_of, fingerprints, foreign
+from jupyter_runbook.providers.docker.mounts import seen_mounts
+from jupyter_runbook.providers.docker.ports import seen_ports
+from jupyter_runbook.providers.docker.settings import SETTINGS
+from jupyter_runbook.secret import Secret, is_secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jupyter_runbook.providers.docker.model import Service
+    from jupyter_runbook.providers.docker.settings import Setting
+
+__all__ = ["Difference", "Scene", "compare", "environment_of", "masked"]
+
+Inspected = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that differs.
+
+    Parameters
+    ----------
+    field
+        As people call it: ``mem_limit``, ``environment.LOG_LEVEL``.
+    before, after
+        What is there, and what the cell says; None for nothing.
+    cause
+        Where it comes from: ``changed in the cell``, ``changed by hand``, or what else there is to say.
+    update
+        Whether the container that is there can be given it: by ``update``, or by joining or leaving a network.
+    network
+        The network that is joined or left, by the engine's name.
+    """
+
+    field: str
+    before: Any
+    after: Any
+    cause: str
+    update: bool = False
+    network: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.cause}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a comparison needs to know beside the container.
+
+    Parameters
+    ----------
+    image
+        The image that the cell names, as inspected; None where it is not there yet.
+    made_from
+        The image that the container was made from.
+    networks
+        The engine's names of the cell's networks, by key.
+    network_ids
+        The IDs of the networks that are there, by the engine's names.
+    volumes
+        The engine's names of the cell's volumes, by key.
+    containers
+        The IDs of the containers that others share something with, by ``service:NAME``.
+    """
+
+    image: Inspected | None
+    made_from: Inspected | None
+    networks: Mapping[str, str]
+    network_ids: Mapping[str, str]
+    volumes: Mapping[str, str]
+    containers: Mapping[str, str]
+
+
+def compare(service: Service, container: Inspected, scene: Scene) -> list[Difference]:
+    """Return what differs; empty where the container is what the cell says.
+
+    What the cell does not say is not compared, but for what it said when the container was made, and for limits that
+    only a hand could have set.
+    """
+    known = fields_of(container["Config"]["Labels"])
+    wanted = fingerprints(service)
+    one = _Comparison(service, container, scene, known, wanted)
+    return [
+        *one.image(),
+        *one.settings(),
+        *one.environment(),
+        *one.labels(),
+        *one.ports(),
+        *one.mounts(),
+        *one.networks(),
+        *one.hidden(),
+    ]
+
+
+class _Comparison:
+    def __init__(
+        self,
+        service: Service,
+        container: Inspected,
+        scene: Scene,
+        known: Mapping[str, str] | None,
+        wanted: Mapping[str, str],
+    ) -> None:
+        self.service = service
+        self.container = container
+        self.scene = scene
+        self.known = known
+        self.wanted = wanted
+        self.made_from: Inspected = scene.made_from or {}
+
+    def cause(self, field: str) -> str:
+        """Say where a difference comes from: what the container was made with tells."""
+        if self.known is None:
+            return "differs"
+        if self.known.get(field) == self.wanted.get(field):
+            return "changed by hand"
+        return "changed in the cell" if field in self.wanted else "taken out of the cell"
+
+    def dropped(self, field: str) -> bool:
+        return self.known is not None and field in self.known and field not in self.wanted
+
+    def image(self) -> Iterator[Difference]:
+        now, wanted = self.container["Image"], (self.scene.image or {}).get("Id")
+        if now != wanted:
+            name = self.service.image
+            cause = f"{name} is another image now" if wanted else f"{name} is to come"
+            if self.container["Config"]["Image"] != name:
+                cause = "changed in the cell"
+            yield Difference("image", _image(self.container["Config"]["Image"], now), _image(name, wanted), cause)
+        if self.service.platform and self.scene.image:
+            built = platform_of(self.scene.image)
+            if not built.startswith(self.service.platform):
+                yield Difference("platform", built, self.service.platform, self.cause("platform"))
+
+    def settings(self) -> Iterator[Difference]:
+        for key, setting in SETTINGS.items():
+            seen = setting.found(self.container)
+            if key in self.service.settings:
+                wanted = self.service.settings[key]
+                if not self._fits(setting, wanted, seen):
+                    yield Difference(key, seen, wanted, self.cause(key), setting.update)
+            elif self.dropped(key):
+                default = setting.found(self.made_from) if setting.inherited else _default(setting)
+                if seen != default:
+                    yield Difference(key, seen, default, self.cause(key), key == "restart")
+            elif setting.update and self.known is not None and not self._no_limit(key, seen):
+                # Where nothing is said there is no limit: no engine sets one of these by itself.
+                yield Difference(key, seen, None, "changed by hand", key in _RESETTABLE)
+
+    def _fits(self, setting: Setting, wanted: Any, seen: Any) -> bool:
+        key = setting.key
+        if key in {"ipc", "pid"} and str(wanted).startswith("service:"):
+            return bool(seen == f"container:{self.scene.containers.get(wanted)}")
+        canonical = setting.seen(setting.write(wanted)) if wanted is not None else None
+        if isinstance(canonical, bool):
+            return bool(seen) is canonical
+        if key in {"expose", "security_opt"}:
+            return set(canonical or ()) <= set(seen or ())
+        if key == "healthcheck":
+            return all((seen or {}).get(name) == value for name, value in (canonical or {}).items() if value)
+        if key == "logging":
+            seen = seen or {}
+            same = wanted["driver"] in {None, seen.get("driver")}
+            return bool(same and (wanted["options"] == seen.get("options") or not wanted["options"]))
+        return bool(canonical == seen or (not canonical and not seen))
+
+    def _no_limit(self, key: str, seen: Any) -> bool:
+        if key == "restart":
+            return seen in {None, "no"}
+        if key == "memswap_limit":
+            # Without one of its own, the engine makes it twice the other; which, another row compares.
+            limit = self.service.settings.get("mem_limit", 0)
+            return seen in {None, 0, -1, 2 * limit, 2 * (self.container["HostConfig"].get("Memory") or 0)}
+        return seen in {None, 0, -1, ""}
+
+    def environment(self) -> Iterator[Difference]:
+        seen = environment_of(self.container)
+        inherited = environment_of(self.made_from)
+        wanted = {**inherited, **(self.service.environment or {})}
+        for name in sorted(seen.keys() | wanted.keys()):
+            now, then = seen.get(name), wanted.get(name)
+            plain = then.reveal() if isinstance(then, Secret) else then
+            if now != plain:
+                before, after = masked(name, now, then), masked(name, then, then)
+                if before == after:
+                    before = f"{before} (another value)"
+                yield Difference(f"environment.{name}", before, after, self.cause("environment"))
+
+    def labels(self) -> Iterator[Difference]:
+        seen = foreign(self.container["Config"]["Labels"])
+        inherited = foreign((self.made_from.get("Config") or {}).get("Labels"))
+        wanted = {**inherited, **(self.service.labels or {})}
+        for name in sorted(seen.keys() | wanted.keys()):
+            if seen.get(name) != wanted.get(name):
+                yield Difference(f"labels.{name}", seen.get(name), wanted.get(name), self.cause("labels"))
+
+    def ports(self) -> Iterator[Difference]:
+        seen = seen_ports(self.container["HostConfig"].get("PortBindings"))
+        wanted = list(self.service.ports or ())
+        if seen != wanted:
+            yield Difference("ports", [str(one) for one in seen], [str(one) for one in wanted], self.cause("ports"))
+
+    def mounts(self) -> Iterator[Difference]:
+        keys = {name: key for key, name in self.scene.volumes.items()}
+        seen = seen_mounts(self.container, keys)
+        wanted = {mount.target: mount for mount in self.service.mounts or ()}
+        for target, mount in wanted.items():
+            now = seen.get(target)
+            if now is None or (now.type, now.source, now.read_only) != (mount.type, mount.source, mount.read_only):
+                yield Difference(f"volumes.{target}", now and str(now), str(mount), self.cause("volumes"))
+        tmpfs = self.service.settings.get("tmpfs") or {}
+        for target, now in seen.items():
+            # What has no name of its own comes from the image, or from the container that this one took over from.
+            if target not in wanted and target not in tmpfs and not (now.type == "volume" and not now.source):
+                yield Difference(f"volumes.{target}", str(now), None, self.cause("volumes"))
+
+    def networks(self) -> Iterator[Difference]:
+        mode = self.container["HostConfig"].get("NetworkMode")
+        if self.service.networks is None:
+            wanted = str(self.service.network_mode)
+            if wanted.startswith("service:"):
+                wanted = f"container:{self.scene.containers.get(wanted)}"
+            if mode != wanted and {mode, wanted} != {"default", "bridge"}:
+                yield Difference("network_mode", mode, self.service.network_mode, self.cause("network_mode"))
+            return
+        if mode in {"host", "none"} or str(mode).startswith("container:"):
+            yield Difference("network_mode", mode, None, self.cause("network_mode"))
+            return
+        attached: dict[str, Inspected] = dict(self.container["NetworkSettings"].get("Networks") or {})
+        for key, how in self.service.networks.items():
+            name = self.scene.networks[key]
+            now = attached.pop(name, None)
+            yield from self._attachment(key, name, how, now)
+        for name in attached:
+            yield Difference(f"networks.{name}", "joined", None, self.cause("networks"), update=True, network=name)
+
+    def _attachment(self, key: str, name: str, how: Mapping[str, Any], now: Inspected | None) -> Iterator[Difference]:
+        there = self.scene.network_ids.get(name)
+        if now is None or there is None or (now.get("NetworkID") and now["NetworkID"] != there):
+            cause = self.cause("networks") if there else f"the network {name} is to come"
+            if now is not None and there:
+                cause = f"the network {name} was made anew"
+            yield Difference(f"networks.{key}", None, "joined", cause, update=True, network=name)
+            return
+        ipam = now.get("IPAMConfig") or {}
+        for field, given in (("ipv4_address", ipam.get("IPv4Address")), ("ipv6_address", ipam.get("IPv6Address"))):
+            if field in how and (given or None) != how[field]:
+                yield Difference(
+                    f"networks.{key}.{field}", given, how[field], self.cause("networks"), update=True, network=name
+                )
+        missing = {self.service.name, *how.get("aliases", ())} - set(now.get("Aliases") or ())
+        if missing:
+            yield Difference(
+                f"networks.{key}.aliases",
+                sorted(set(now.get("Aliases") or ()) - {self.container["Id"][:12]}),
+                sorted({self.service.name, *how.get("aliases", ())}),
+                self.cause("networks"),
+                update=True,
+                network=name,
+            )
+
+    def hidden(self) -> Iterator[Difference]:
+        """Compare what the engine does not tell: by what the container was made with."""
+        if self.known is None:
+            if self.service.files:
+                yield Difference("files", None, [one.target for one in self.service.files], "what it holds is unknown")
+            return
+        if self.known.get("files") != self.wanted.get("files"):
+            targets = [one.target for one in self.service.files]
+            cause = "what a config or a secret holds was changed"
+            yield Difference("files", "files" in self.known and "(other content)", targets, cause)
+        if self.known.get("volumes") != self.wanted.get("volumes") and not list(self.mounts()):
+            yield Difference("volumes", None, [str(one) for one in self.service.mounts or ()], "other options")
+
+
+def environment_of(inspected: Inspected) -> dict[str, str]:
+    """Return the environment of an inspected container or image."""
+    lines = (inspected.get("Config") or {}).get("Env") or ()
+    return {line.partition("=")[0]: line.partition("=")[2] for line in lines}
+
+
+def masked(name: str, value: str | Secret | None, like: str | Secret | None) -> str | None:
+    """Return a variable's value as it may be shown: not where its name, or what should be there, says a secret.
+
+    What is there may be an old password, which nobody has declared as a secret.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Secret):
+        return value.mask
+    if isinstance(like, Secret):
+        return like.mask
+    return f"[secret {name}]" if is_secret_name(name) and value else value
+
+
+def platform_of(image: Inspected) -> str:
+    """Return an inspected image's platform: ``linux/amd64``."""
+    return "/".join(filter(None, (image.get("Os"), image.get("Architecture"), image.get("Variant"))))
+
+
+def _image(name: str, identifier: str | None) -> str:
+    return f"{name} ({identifier.removeprefix('sha256:')[:12]})" if identifier else name
+
+
+def _default(setting: Setting) -> Any:
+    return "no" if setting.key == "restart" else None
+
+
+# What `update` can set back to nothing; what it can't takes another container.
+_RESETTABLE = ("restart", "pids_limit")

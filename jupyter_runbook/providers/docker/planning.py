@@ -1,0 +1,370 @@
+"""State and spec → what is to be done to what, and after what. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import Conflict, ToolFailed
+from jupyter_runbook.plan import Action, Change
+from jupyter_runbook.providers.docker.compare import Scene
+from jupyter_runbook.providers.docker.labels import BUILD
+from jupyter_runbook.providers.docker.operation import Operation
+from jupyter_runbook.providers.docker.placing import Place, place_operations
+from jupyter_runbook.providers.docker.resources import network_differences, volume_differences
+from jupyter_runbook.providers.docker.shown import shown
+from jupyter_runbook.providers.docker.state import container_name, name_of, place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jupyter_runbook.providers.docker.compare import Difference
+    from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service, Volume
+    from jupyter_runbook.providers.docker.state import HostState, Inspected
+
+__all__ = ["operations"]
+
+
+def operations(spec: DockerSpec, states: Mapping[str, HostState]) -> dict[str, Operation]:
+    """Return every operation by its change's resource, in the order that people read them.
+
+    Parameters
+    ----------
+    spec
+        What the cell says.
+    states
+        What is there, by the names of the engines.
+
+    Raises
+    ------
+    Conflict
+        What the cell needs is somebody else's, or can't be changed without losing data.
+    ToolFailed
+        A network, a volume or an image that has to be there is not.
+    """
+    found: dict[str, Operation] = {}
+    for host, state in states.items():
+        suffix = f" on {host}" if len(states) > 1 else ""
+        planner = _Planner(spec, host, state, suffix)
+        found.update(planner.removal() if spec.absent else planner.all())
+    return found
+
+
+@dataclass
+class _Planner:
+    spec: DockerSpec
+    host: str
+    state: HostState
+    suffix: str
+
+    def __post_init__(self) -> None:
+        self.found: dict[str, Operation] = {}
+
+    def called(self, kind: str, name: str) -> str:
+        return f"{kind} {name}{self.suffix}"
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        action: Action,
+        reason: str,
+        *,
+        before: Any = None,
+        after: Any = None,
+        needs: tuple[str, ...] = (),
+        **known: Any,
+    ) -> None:
+        resource = self.called(kind, name)
+        change = Change(resource, kind, action, reason, before, after, needs)
+        self.found[resource] = Operation(change, self.host, name=name, **known)
+
+    def all(self) -> dict[str, Operation]:
+        """Return all that makes the engine what the cell says."""
+        self.refuse()
+        for network in self.spec.networks.values():
+            self.network(network)
+        for volume in self.spec.volumes.values():
+            self.volume(volume)
+        images: dict[str, Service] = {}
+        for service in self.spec.services.values():
+            images.setdefault(service.image, service)
+        for service in images.values():
+            self.image(service)
+        for service in self.in_order():
+            for number in range(1, service.scale + 1):
+                self.place(service, number)
+            self.surplus(service)
+        self.orphans()
+        return self.found
+
+    def refuse(self) -> None:
+        """Refuse a name that somebody else's container has."""
+        for one in self.state.taken:
+            name = one["Names"][0].removeprefix("/")
+            project = (one.get("Labels") or {}).get("com.docker.compose.project")
+            whose = f"of the Compose project {project}" if project else f"its image is {one['Image']}"
+            raise Conflict(
+                f"the name {name} is taken by a container that is not ours ({one['Id'][:12]}, {whose})",
+                hint="remove it, or give this one another name with --project or container_name",
+                resource=self.called("container", name),
+            )
+
+    def network(self, network: Network) -> None:
+        now = self.state.networks.get(network.key)
+        if now is None:
+            self.missing("network", network)
+            return
+        differences = [] if network.external else list(network_differences(network, now))
+        if not differences:
+            self.add("network", network.name, Action.NO_OP, _as_it_is(network))
+            return
+        before, after = _sides(differences)
+        reason = _reason(differences)
+        known: dict[str, Any] = {
+            "before": before,
+            "after": after,
+            "target": network,
+            "container": now,
+            "task": "replace_network",
+        }
+        self.add("network", network.name, Action.REPLACE, reason, **known)
+
+    def volume(self, volume: Volume) -> None:
+        now = self.state.volumes.get(volume.key)
+        if now is None:
+            self.missing("volume", volume)
+            return
+        differences = [] if volume.external else list(volume_differences(volume, now))
+        if differences:
+            raise Conflict(
+                f"the volume {volume.name} is not what the cell says ({differences[0]}); its data is not dropped",
+                hint="save the data, remove the volume, and run the step again",
+                resource=self.called("volume", volume.name),
+            )
+        self.add("volume", volume.name, Action.NO_OP, _as_it_is(volume))
+
+    def missing(self, kind: str, target: Network | Volume) -> None:
+        if target.external:
+            raise ToolFailed(
+                f"the {kind} {target.name} is external, and not there",
+                hint="make it in a step above, or take external out",
+                resource=self.called(kind, target.name),
+            )
+        known: dict[str, Any] = {"after": shown(target), "target": target, "task": f"create_{kind}"}
+        self.add(kind, target.name, Action.CREATE, "is not there", **known)
+
+    def image(self, service: Service) -> None:
+        now = self.state.images.get(service.image)
+        short = now["Id"].removeprefix("sha256:")[:12] if now else ""
+        name = service.image
+        before = {"id": short} if now else None
+        if service.build:
+            labels = ((now or {}).get("Config") or {}).get("Labels") or {}
+            if now and labels.get(BUILD) == self.state.builds.get(service.name):
+                self.add("image", name, Action.NO_OP, f"is built ({short})")
+                return
+            action, why = (Action.CREATE, "is not there") if now is None else (Action.UPDATE, "its source was changed")
+            known: dict[str, Any] = {
+                "before": before,
+                "after": shown(service.build),
+                "service": service,
+                "task": "build",
+            }
+            self.add("image", name, action, f"{why}: build", **known)
+            return
+        if now is None and service.pull_policy == "never":
+            raise ToolFailed(
+                f"the image {name} is not there, and pull_policy is never",
+                hint="build, load or tag it in a step above",
+                resource=self.called("image", name),
+            )
+        remote = self.state.remote.get(name)
+        stale = bool(remote) and not any(one.endswith(f"@{remote}") for one in (now or {}).get("RepoDigests") or ())
+        if now and not stale:
+            self.add("image", name, Action.NO_OP, f"is there ({short})")
+            return
+        action, why = (Action.CREATE, "is not there") if now is None else (Action.UPDATE, "the registry has another")
+        after = {"digest": remote} if remote else None
+        self.add("image", name, action, f"{why}: pull", before=before, after=after, service=service, task="pull")
+
+    def in_order(self) -> list[Service]:
+        """Return the services, each after those that it depends on; what nothing binds stays as the cell has it."""
+        services = self.spec.services
+        order = TopologicalSorter(
+            {key: [one for one in how.depends if one in services] for key, how in services.items()}
+        )
+        order.prepare()
+        found: list[str] = []
+        place = list(services)
+        while order.is_active():
+            ready = sorted(order.get_ready(), key=place.index)
+            found += ready
+            order.done(*ready)
+        return [services[key] for key in found]
+
+    def place(self, service: Service, number: int) -> None:
+        where = Place(service, number, container_name(self.spec, service.name, number), self.host, self.suffix)
+        image = self.found[self.called("image", service.image)]
+        needs = [image.change.resource]
+        needs += [self.called("network", self.spec.networks[key].name) for key in service.networks or ()]
+        needs += [
+            self.called("volume", self.spec.volumes[mount.source].name)
+            for mount in service.mounts or ()
+            if mount.type == "volume" and mount.source
+        ]
+        needs += self.dependencies(service)
+        before = self.found.get(self.called("container", container_name(self.spec, service.name, number - 1)))
+        if before and before.change.action is Action.REPLACE:
+            needs.append(before.change.resource)  # one after the other, so that the service goes on
+        goal = "completed" if self.awaited(service) else ""
+        candidates = self.state.of(service.name, number)
+        for one in place_operations(where, candidates, lambda container: self.scene(service, container), goal):
+            again = self.again(service) if one.change.action is Action.NO_OP and one.change.kind == "container" else ""
+            made = one.restart(again) if again and one.condition and one.condition.good else one
+            self.found[made.change.resource] = made.needing(needs)
+
+    def again(self, service: Service) -> str:
+        """Return why a container is to be started again: what it depends on is made anew, and it says so."""
+        for key, how in service.depends.items():
+            if how.restart and any(one.change.action is not Action.NO_OP for one in self.of(key, "container")):
+                return f"{key} is changed, and it restarts with it"
+        return ""
+
+    def awaited(self, service: Service) -> bool:
+        """Tell whether another service waits for this one's end."""
+        return any(
+            how.depends[service.name].condition == "completed"
+            for how in self.spec.services.values()
+            if service.name in how.depends
+        )
+
+    def dependencies(self, service: Service) -> list[str]:
+        needs: list[str] = []
+        for key, how in service.depends.items():
+            rows = self.of(key, "container")
+            if how.condition != "started":
+                rows = [*rows, *self.of(key, "health")]
+            needs += [one.change.resource for one in rows]
+        return needs
+
+    def of(self, key: str, kind: str) -> list[Operation]:
+        """Return the operations of a kind on the containers of a service."""
+        return [
+            one
+            for one in self.found.values()
+            if one.service and one.service.name == key and one.change.kind == kind and one.number
+        ]
+
+    def scene(self, service: Service, container: Inspected) -> Scene:
+        image = self.found[self.called("image", service.image)]
+        networks = {key: self.spec.networks[key].name for key in service.networks or ()}
+        settled = {
+            name: self.state.networks[key]
+            for key, name in networks.items()
+            if self.found[self.called("network", name)].change.action is Action.NO_OP
+        }
+        return Scene(
+            image=self.state.images.get(service.image) if image.change.action is Action.NO_OP else None,
+            made_from=self.state.images.get(container["Image"]),
+            networks=networks,
+            network_ids={name: one["Id"] for name, one in settled.items() if one},
+            volumes={key: one.name for key, one in self.spec.volumes.items()},
+            containers=self.shared(service),
+        )
+
+    def shared(self, service: Service) -> dict[str, str]:
+        """Return the IDs of the containers that a service shares something with, where they stay."""
+        found = {}
+        for key in service.depends:
+            for one in self.of(key, "container")[:1]:
+                if one.container and one.change.action in {Action.NO_OP, Action.UPDATE}:
+                    found[f"service:{key}"] = one.container["Id"]
+        return found
+
+    def surplus(self, service: Service) -> None:
+        """Remove what is beyond a service's scale."""
+        for one in self.state.containers:
+            key, number = place(one)
+            if key == service.name and not 1 <= number <= service.scale:
+                self.remove(one, f"the service {key} has {service.scale} now", service=service)
+
+    def orphans(self) -> None:
+        for one in self.state.containers:
+            key, _ = place(one)
+            if self.spec.remove_orphans and key not in self.spec.services and key not in self.spec.asleep:
+                self.remove(one, f"the cell has no service {key}")
+
+    def remove(self, container: Inspected, reason: str, needs: tuple[str, ...] = (), **known: Any) -> None:
+        before = {"image": container["Config"]["Image"], "id": container["Id"][:12]}
+        known.update(task="remove_container", container=container, before=before, needs=needs)
+        self.add("container", name_of(container), Action.DELETE, reason, **known)
+
+    def removal(self) -> dict[str, Operation]:
+        """Return all that takes away what the cell names: what depends on another first."""
+        gone: dict[str, list[str]] = {}
+        left: list[Inspected] = []
+        for one in self.state.containers:
+            if place(one)[0] not in self.spec.services:
+                (self.remove(one, "the cell has no such service") if self.spec.remove_orphans else left.append(one))
+        for service in reversed(self.in_order()):
+            after = [key for key, how in self.spec.services.items() if service.name in how.depends]
+            needs = tuple(resource for key in after for resource in gone.get(key, ()))
+            mine = [one for one in self.state.containers if place(one)[0] == service.name]
+            for one in mine:
+                self.remove(one, "is there", needs, service=service)
+            gone[service.name] = [self.called("container", name_of(one)) for one in mine]
+            if not mine and service.scale:
+                self.add("container", container_name(self.spec, service.name, 1), Action.NO_OP, "is not there")
+        containers = tuple(one for one in self.found if self.found[one].change.action is Action.DELETE)
+        for network in self.spec.networks.values():
+            self.remove_network(network, containers, left)
+        for volume in self.spec.volumes.values():
+            self.remove_volume(volume, containers, left)
+        return self.found
+
+    def remove_network(self, network: Network, needs: tuple[str, ...], left: list[Inspected]) -> None:
+        used = [name_of(one) for one in left if network.name in (one["NetworkSettings"].get("Networks") or {})]
+        reason = _stays(network, self.state.networks.get(network.key), network.name in self.state.ours["network"], used)
+        if reason:
+            self.add("network", network.name, Action.NO_OP, reason)
+            return
+        known: dict[str, Any] = {"before": shown(network), "needs": needs, "target": network, "task": "remove_network"}
+        self.add("network", network.name, Action.DELETE, "is there", **known)
+
+    def remove_volume(self, volume: Volume, needs: tuple[str, ...], left: list[Inspected]) -> None:
+        used = [
+            name_of(one) for one in left if any(mount.get("Name") == volume.name for mount in one.get("Mounts") or ())
+        ]
+        reason = _stays(volume, self.state.volumes.get(volume.key), volume.name in self.state.ours["volume"], used)
+        if not reason and not self.spec.remove_volumes:
+            reason = "stays, with its data: --volumes removes it"
+        if reason:
+            self.add("volume", volume.name, Action.NO_OP, reason)
+            return
+        known: dict[str, Any] = {"before": shown(volume), "needs": needs, "target": volume, "task": "remove_volume"}
+        self.add("volume", volume.name, Action.DELETE, "is there, and --volumes is given", **known)
+
+
+def _stays(target: Network | Volume, now: Inspected | None, ours: bool, used: list[str]) -> str:  # noqa: FBT001
+    """Return why something is not removed; empty where it is."""
+    if now is None:
+        return "is not there"
+    if target.external:
+        return "is external: it stays"
+    if not ours:
+        return "is not ours: it stays"
+    return f"is still used by {', '.join(used)}: it stays" if used else ""
+
+
+def _as_it_is(target: Network | Volume) -> str:
+    return "is external, and there" if target.external else "is as it should be"
+
+
+def _reason(differences: list[Difference]) -> str:
+    return "; ".join(str(one) for one in differences)
+
+
+def _sides(differences: list[Difference]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {one.field: one.before for one in differences}, {one.field: one.after for one in differences}
