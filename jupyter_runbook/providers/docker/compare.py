@@ -153,7 +153,7 @@ class _Comparison:
                     yield Difference(key, seen, default, self.cause(key), key == "restart")
             elif setting.update and self.known is not None and not self._no_limit(key, seen):
                 # Where nothing is said there is no limit: no engine sets one of these by itself.
-                yield Difference(key, seen, None, "changed by hand", key in _RESETTABLE)
+                yield Difference(key, seen, _default(setting), "changed by hand", key in _RESETTABLE)
 
     def _fits(self, setting: Setting, wanted: Any, seen: Any) -> bool:
         key = setting.key
