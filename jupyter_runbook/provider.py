@@ -142,11 +142,12 @@ class Provider(ABC, Generic[Spec, State]):
     def plan(self, spec: Spec, state: State) -> Plan:
         """Compare. Pure: it is made before applying and again after, and must be empty then."""
 
-    def holding(self, spec: Spec, state: State, ctx: Context) -> AbstractContextManager[None]:  # noqa: ARG002 -- for those that need it
+    def holding(self, spec: Spec, state: State, ctx: Context) -> AbstractContextManager[State | None]:  # noqa: ARG002
         """Hold against others what the plan acts on, while it is applied and observed again.
 
         A provider whose target can be changed by two runs at once locks it here, and raises a `Conflict` that says who
-        holds it, or that the state that the plan was made from is no longer what is there.
+        holds it. Where what is there has changed since ``state`` was observed, it gives the state as it is now, and the
+        core plans anew; None where it is the same.
         """
         return nullcontext()
 

@@ -147,6 +147,15 @@ class Running:
         """Take the plan of this attempt."""
         self.draft.planned(plan)
 
+    def planned_anew(self, plan: Plan) -> None:
+        """Take the plan that is made once nobody else can change anything; one that was approved has to be the same."""
+        before = self.draft.plan_digest
+        self.draft.planned(plan)
+        if before in self.approved and self.draft.plan_digest != before:
+            raise StalePlan(
+                "what is there was changed after the plan was approved: nothing was done", hint="run the step again"
+            )
+
     def hold_to(self, options: StepOptions) -> None:
         """Refuse a first plan that is not the one of ``--plan``; a retry's is asked for instead."""
         made = self.draft.plan_digest or ""

@@ -58,7 +58,10 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
                             if plan.work and not options.check:
                                 running.approve(options)
                                 running.begin(stop)
-                                with provider.holding(spec, state, context):
+                                with provider.holding(spec, state, context) as moved:
+                                    if moved is not None:
+                                        state, plan = moved, provider.plan(spec, moved)
+                                        running.planned_anew(plan)
                                     running.apply(plan, provider, spec, state, stop)
                                     state = running.observe(provider, spec, context)
                                     running.judge(provider.plan(spec, state))

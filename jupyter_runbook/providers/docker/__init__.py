@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyter_runbook.errors import Conflict
 from jupyter_runbook.plan import Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.docker.hosts import connect
@@ -33,6 +32,8 @@ __all__ = ["Docker"]
 
 State = dict[str, HostState]
 
+# Seconds until an engine has done what a run that died had asked it for.
+SETTLE = 0.3
 # So many services are named in a step's title.
 SHOWN = 4
 
@@ -123,18 +124,19 @@ class Docker(Provider[DockerSpec, State]):
         return Plan(tuple(one.change for one in operations(spec, state).values()), target=target)
 
     @contextmanager
-    def holding(self, spec: DockerSpec, state: State, ctx: Context) -> Iterator[None]:  # noqa: ARG002 -- the interface's
-        """Hold the project on every engine, and see that nothing was changed since the plan was made."""
+    def holding(self, spec: DockerSpec, state: State, ctx: Context) -> Iterator[State | None]:
+        """Hold the project on every engine, and look whether it is as it was when the plan was made."""
         with ExitStack() as stack:
+            moved = False
             for host, address in sorted(spec.hosts.items()):
                 engine = self.engine(address)
-                stack.enter_context(hold(engine, spec.project))
-                if not same_containers(spec, engine, state[host]):
-                    raise Conflict(
-                        f"the containers of {spec.project} were changed by somebody else while the plan was made",
-                        hint="run the step again: it plans anew",
-                    )
-            yield
+                took_over = stack.enter_context(hold(engine, spec.project))
+                if took_over:
+                    ctx.output(f"a run of {spec.project} died before it came to its end: going on from there\n")
+                    # What it had asked for last may be about to be done still.
+                    ctx.stop.wait(SETTLE)
+                moved = moved or took_over or not same_containers(spec, engine, state[host])
+            yield self.observe(spec, ctx) if moved else None
 
     def apply(self, change: Change, spec: DockerSpec, ctx: Context) -> Any:
         """Do one operation."""

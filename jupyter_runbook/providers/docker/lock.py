@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.docker.engine import Engine
 
-__all__ = ["HOLDER", "hold", "lock_name"]
+__all__ = ["HOLDER", "hold", "left_behind", "lock_name"]
 
+# How often it is tried to take over from runs that died.
+TRIES = 5
+#: The label that tells who holds it.
 HOLDER = "org.jupyter-runbook.holder"
 
 
@@ -32,24 +35,29 @@ def lock_name(project: str) -> str:
 
 
 @contextmanager
-def hold(engine: Engine, project: str) -> Iterator[None]:
-    """Hold a project against other runs.
+def hold(engine: Engine, project: str) -> Iterator[bool]:
+    """Hold a project against other runs; tell whether it was taken over from one that died.
 
     Raises
     ------
     Conflict
         Another run holds it: the message says who.
     """
-    identifier = _take(engine, project)
+    identifier, took_over = _take(engine, project)
     try:
-        yield
+        yield took_over
     finally:
         # What can't be reached now keeps it; the next run sees that its holder is gone.
         with suppress(RunbookError):
             engine.call("DELETE", f"/networks/{identifier}")
 
 
-def _take(engine: Engine, project: str) -> str:
+def left_behind(network: dict[str, Any]) -> bool:
+    """Tell whether a lock, as listed, was left by a run of this machine that died."""
+    return _gone(_holder(network))
+
+
+def _take(engine: Engine, project: str) -> tuple[str, bool]:
     name = lock_name(project)
     body = {
         "Name": name,
@@ -57,7 +65,8 @@ def _take(engine: Engine, project: str) -> str:
         "ConfigOnly": True,
         "Labels": {HOLDER: json.dumps(_me())},
     }
-    for _ in range(3):
+    took_over = False
+    for _ in range(TRIES):
         try:
             made = str(engine.create("/networks/create", body)["Id"])
         except Conflict:
@@ -66,7 +75,7 @@ def _take(engine: Engine, project: str) -> str:
         found = [one for one in engine.get("/networks", filters={"name": [name]}) if one["Name"] == name]
         found.sort(key=lambda one: (one["Created"], one["Id"]))
         if found and found[0]["Id"] == made:
-            return made
+            return made, took_over
         if made:
             engine.call("DELETE", f"/networks/{made}")
         for one in found[:1]:
@@ -77,6 +86,7 @@ def _take(engine: Engine, project: str) -> str:
                     f"process {holder.get('pid')}, since {one['Created'][:19]}Z",
                     hint=f"wait until it has ended; if there is none any more: docker network rm {name}",
                 )
+            took_over = True
             with suppress(NotFound):
                 engine.call("DELETE", f"/networks/{one['Id']}")
     raise Conflict(f"the lock of the project {project} changes hands all the time", hint="run the step again")

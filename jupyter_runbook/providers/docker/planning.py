@@ -83,6 +83,7 @@ class _Planner:
     def all(self) -> dict[str, Operation]:
         """Return all that makes the engine what the cell says."""
         self.refuse()
+        self.leavings()
         for network in self.spec.networks.values():
             self.network(network)
         for volume in self.spec.volumes.values():
@@ -110,6 +111,15 @@ class _Planner:
                 hint="remove it, or give this one another name with --project or container_name",
                 resource=self.called("container", name),
             )
+
+    def leavings(self) -> None:
+        """Remove what a run left that died: its lock, and networks of a name that another one of ours has."""
+        if self.state.lock:
+            name = self.state.lock["Name"]
+            self.add("lock", name, Action.DELETE, "a run that died has left it", task="release")
+        for one in self.state.duplicates:
+            name = f"{one['Name']} ({one['Id'][:12]})"
+            self.add("network", name, Action.DELETE, "another one has its name", container=one, task="remove_network")
 
     def network(self, network: Network) -> None:
         now = self.state.networks.get(network.key)
@@ -208,6 +218,7 @@ class _Planner:
         where = Place(service, number, container_name(self.spec, service.name, number), self.host, self.suffix)
         image = self.found[self.called("image", service.image)]
         needs = [image.change.resource]
+        needs += [self.called("network", f"{one['Name']} ({one['Id'][:12]})") for one in self.state.duplicates]
         needs += [self.called("network", self.spec.networks[key].name) for key in service.networks or ()]
         needs += [
             self.called("volume", self.spec.volumes[mount.source].name)
@@ -318,6 +329,7 @@ class _Planner:
             if not mine and service.scale:
                 self.add("container", container_name(self.spec, service.name, 1), Action.NO_OP, "is not there")
         containers = tuple(one for one in self.found if self.found[one].change.action is Action.DELETE)
+        self.leavings()
         for network in self.spec.networks.values():
             self.remove_network(network, containers, left)
         for volume in self.spec.volumes.values():

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.errors import Conflict
 from jupyter_runbook.providers.docker.engine import NotFound
 from jupyter_runbook.providers.docker.labels import NUMBER, PROJECT, SERVICE
+from jupyter_runbook.providers.docker.lock import left_behind, lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,10 @@ class HostState:
         The names of the networks and volumes that bear the project's label, by ``network`` and ``volume``.
     images
         Those of the cell by name, and those of the containers by ID; None where there is none.
+    duplicates
+        Networks of ours that have the name of another one.
+    lock
+        The lock that a run left which died; None where there is none, or its holder is at work.
     taken
         The containers that are not ours and have a name that the cell needs, as listed.
     builds
@@ -53,6 +59,8 @@ class HostState:
     volumes: Mapping[str, Inspected | None] = field(default_factory=dict)
     ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: Mapping[str, Inspected | None] = field(default_factory=dict)
+    duplicates: tuple[Inspected, ...] = ()
+    lock: Inspected | None = None
     taken: tuple[Inspected, ...] = ()
     builds: Mapping[str, str] = field(default_factory=dict)
     remote: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +113,7 @@ def observe(spec: DockerSpec, engine: Engine, stop: Stop, builds: Mapping[str, s
     _ = engine.api  # once, before the others ask side by side
     with ThreadPoolExecutor(SIDE_BY_SIDE, "runbook docker") as pool:
         listed = pool.submit(engine.get, "/containers/json", all=1, filters=mine)
-        networks = pool.submit(engine.get, "/networks")
+        asked_networks = pool.submit(engine.get, "/networks")
         volumes = pool.submit(engine.get, "/volumes", filters=mine)
         external = {key: pool.submit(_maybe, engine, f"/volumes/{one.name}") for key, one in spec.volumes.items()}
         wanted = {service.image for service in spec.services.values()} if not spec.absent else set()
@@ -123,20 +131,21 @@ def observe(spec: DockerSpec, engine: Engine, stop: Stop, builds: Mapping[str, s
             if free
             else []
         )
+        networks = sorted(asked_networks.result(), key=lambda one: (one["Created"], one["Id"]))
         ours = {
-            "network": tuple(
-                one["Name"] for one in networks.result() if (one["Labels"] or {}).get(PROJECT) == spec.project
-            ),
+            "network": tuple(one["Name"] for one in networks if (one["Labels"] or {}).get(PROJECT) == spec.project),
             "volume": tuple(one["Name"] for one in volumes.result()["Volumes"] or ()),
         }
         return HostState(
             containers=inspected,
-            networks=_by_name(spec, networks.result()),
+            networks=_by_name(spec, networks),
             volumes={key: one.result() for key, one in external.items()},
             ours=ours,
             images=images,
             builds=builds,
             remote=_remote(spec, engine, images),
+            lock=next((one for one in networks if one["Name"] == lock_name(spec.project) and left_behind(one)), None),
+            duplicates=_duplicates(spec, networks),
             taken=tuple(one for one in taken if (one.get("Labels") or {}).get(PROJECT) != spec.project),
         )
 
@@ -164,6 +173,22 @@ def _by_name(spec: DockerSpec, listed: list[Inspected]) -> dict[str, Inspected |
         key: next((found for found in listed if found["Name"] == network.name), None)
         for key, network in spec.networks.items()
     }
+
+
+def _duplicates(spec: DockerSpec, listed: list[Inspected]) -> tuple[Inspected, ...]:
+    """Return the networks of ours beyond the first of a name; an engine lets two runs at once make them."""
+    found: list[Inspected] = []
+    for network in spec.networks.values():
+        same = [one for one in listed if one["Name"] == network.name]
+        for one in same[1:]:
+            if (one["Labels"] or {}).get(PROJECT) != spec.project:
+                raise Conflict(
+                    f"{len(same)} networks are called {network.name}: {', '.join(one['Id'][:12] for one in same)}",
+                    hint="remove those that are not meant: docker network rm ID",
+                    resource=f"network {network.name}",
+                )
+            found.append(one)
+    return tuple(found)
 
 
 def _maybe(engine: Engine, path: str) -> Inspected | None:

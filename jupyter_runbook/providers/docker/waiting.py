@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["last_words", "wait"]
 
 # Seconds that a container without a health check has to stay up: most that can't start say so sooner.
-SETTLE = 1.0
+SETTLE = 0.5
 # So many lines of what a container said are shown where it failed.
 LINES = 20
 _EVENTS = ["health_status", "die", "start", "stop", "destroy", "oom"]

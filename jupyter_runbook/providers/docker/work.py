@@ -47,6 +47,9 @@ class Work:
         self.ctx.stop.check()
         return getattr(self, operation.task)(operation)
 
+    def release(self, operation: Operation) -> None:
+        """Do nothing: whoever holds the project has taken over the lock that was left."""
+
     # Networks and volumes
 
     def create_network(self, operation: Operation) -> None:
@@ -70,7 +73,8 @@ class Work:
 
     def remove_network(self, operation: Operation) -> None:
         """Take a network away."""
-        self.engine.call("DELETE", f"/networks/{operation.name}")
+        identifier = operation.container["Id"] if operation.container else operation.name
+        self.engine.call("DELETE", f"/networks/{identifier}")
 
     def create_volume(self, operation: Operation) -> None:
         """Make a volume."""
@@ -165,7 +169,8 @@ class Work:
             self._blocking("stop", old)
             if name_of(old) != operation.name + OLD:
                 self._rename(old["Id"], operation.name + OLD)
-            self._rename(new, operation.name)
+            if name_of(self.engine.get(f"/containers/{new}/json")) != operation.name:
+                self._rename(new, operation.name)
             self._start(new)
             self.ctx.output("the new one runs; the old one is stopped\n")
             state = wait(self.engine, new, service, operation.goal, self.ctx)

@@ -89,8 +89,8 @@ def test_what_comes_from_the_image_is_no_difference(yard: Yard) -> None:
     same = {"OWN": "2", "FROM_IMAGE": "1"}
     assert yard.run(one_service(image=f"{yard.project}-app:1", environment=same)).status is Status.OK
     record = yard.run(one_service(image=f"{yard.project}-app:1", environment={"FROM_IMAGE": "3"}))
-    assert "environment.FROM_IMAGE: changed in the cell" in row(record, "web").reason
-    assert "environment.OWN: changed in the cell" in row(record, "web").reason
+    assert "environment.FROM_IMAGE: changed in the cell" in str(row(record, "web").reason)
+    assert "environment.OWN: changed in the cell" in str(row(record, "web").reason)
 
 
 CONTENTS = [
@@ -115,7 +115,7 @@ def test_the_content_of_a_file_counts_and_its_path_does_not(
     record = yard.run(moved)
     assert row(record, "web").action == "replace"
     expected = "environment.KEY: changed in the cell" if kind == "env_file" else "files: what a config"
-    assert expected in row(record, "web").reason
+    assert expected in str(row(record, "web").reason)
     place = {"configs": "/page", "secrets": "/run/secrets/page", "env_file": "/proc/1/environ"}[kind]
     assert "KEY=second" in yard.execute("web", "cat", place)
 
@@ -188,7 +188,7 @@ def test_a_docker_update_by_hand_is_named(
 def test_anonymous_volumes_survive(yard: Yard) -> None:
     """7: declared without a name, or by the image."""
     made = yard.engine.create("/containers/create", {"Image": "busybox"}, name=f"{yard.project}-hand")
-    body = {"Volumes": {"/image": {}}}
+    body: dict[str, Any] = {"Volumes": {"/image": {}}}
     yard.do("POST", "/commit", body, container=made["Id"], repo=f"{yard.project}-app", tag="1")
     fields: dict[str, Any] = {"image": f"{yard.project}-app:1", "volumes": ["/own"]}
     yard.up(one_service(**fields))

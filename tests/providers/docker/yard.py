@@ -99,7 +99,7 @@ class Yard:
 
 def told(record: StepRecord) -> dict[str, tuple[str, str]]:
     """Return each row's action and reason."""
-    return {row.resource: (row.action, row.reason) for row in record.changes}
+    return {row.resource: (str(row.action), row.reason or "") for row in record.changes}
 
 
 def row(record: StepRecord, service: str, kind: str = "container") -> ChangeRecord:
@@ -119,12 +119,12 @@ class Tap:
     engine
         Where the engine does.
     on_request
-        Called with each request's line before it goes on.
+        Called with each request's line before it goes on; one for which it returns False is lost.
     """
 
     path: Path
     engine: str
-    on_request: Callable[[str], object] = lambda _line: None
+    on_request: Callable[[str], bool] = lambda _line: True
     requests: list[str] = field(default_factory=list)
 
     @property
@@ -169,24 +169,25 @@ class Tap:
                 self._begin(self._pass, client, engine, self._heard)
                 self._begin(self._pass, engine, client, _unheard)
 
-    def _heard(self, data: bytes) -> None:
-        for found in _REQUEST.findall(data):
-            line = found.decode()
-            self.requests.append(line)
-            self.on_request(line)
+    def _heard(self, data: bytes) -> bool:
+        lines = [found.decode() for found in _REQUEST.findall(data)]
+        self.requests += lines
+        return all(self.on_request(line) for line in lines)
 
-    def _pass(self, source: socket.socket, target: socket.socket, heard: Callable[[bytes], None]) -> None:
+    def _pass(self, source: socket.socket, target: socket.socket, heard: Callable[[bytes], bool]) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                heard(data)
+                if not heard(data):
+                    break
                 target.sendall(data)
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
 
-def _unheard(_data: bytes) -> None:
+def _unheard(_data: bytes) -> bool:
     """Let an answer pass."""
+    return True
 
 
 _REQUEST = re.compile(rb"((?:GET|HEAD|POST|PUT|DELETE) /\S+) HTTP/1\.1\r\n")
