@@ -164,7 +164,7 @@ def _asleep(node: Node, cell: Cell, known: Mapping[str, str]) -> bool:
 def _check_dependencies(nodes: Mapping[str, Node], awake: Mapping[str, Service], asleep: Iterable[str]) -> None:
     for key, service in awake.items():
         for other, how in service.depends.items():
-            if other in awake or (not how.required and other in nodes):
+            if other in awake or not how.required:
                 continue
             place = nodes[key].child("depends_on") if "depends_on" in nodes[key].value else nodes[key]
             if other in asleep:
