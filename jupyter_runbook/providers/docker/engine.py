@@ -180,10 +180,19 @@ class Engine:
                 connection.close()
 
     def lines(self, answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-        """Go through a stream of JSON values, as they come."""
+        """Go through a stream of JSON values, as they come; one that tells of an error is the last.
+
+        Raises
+        ------
+        ToolFailed
+            The error, in the engine's own words.
+        """
         for line in answer:
             if line.strip():
-                yield json.loads(line)
+                value = json.loads(line)
+                if "error" in value:
+                    raise ToolFailed(" ".join(str(value["error"]).split()))
+                yield value
 
     @contextmanager
     def _telling(self, stop: Stop) -> Iterator[None]:

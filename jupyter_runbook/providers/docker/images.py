@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "build_digest", "pull", "remote_digest", "split_reference"]
 
+# Where a replay puts work logs.
+WORKLOGS = "worklogs"
 # How `build_digest` is made; another version builds once more.
 RECIPE = 1
 _PIECE = 1 << 20
@@ -54,12 +57,16 @@ def pull(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
     """
     repository, tag = split_reference(service.image)
     query: dict[str, Any] = {"fromImage": repository, "tag": tag, "platform": service.platform}
-    with engine.stream("POST", "/images/create", ctx.stop, headers=_credentials(repository), **query) as answer:
-        for line in engine.lines(answer):
-            if "error" in line:
-                raise _no_image(service.image, line["error"])
-            if not line.get("progressDetail"):
-                ctx.output(" ".join(filter(None, (line.get("id"), line.get("status")))) + "\n")
+    try:
+        with engine.stream("POST", "/images/create", ctx.stop, headers=_credentials(repository), **query) as answer:
+            for line in engine.lines(answer):
+                if not line.get("progressDetail"):
+                    ctx.output(" ".join(filter(None, (line.get("id"), line.get("status")))) + "\n")
+    except ToolFailed as error:
+        raise ToolFailed(
+            f"the image {service.image} can't be pulled: {' '.join(error.message.split())}",
+            hint="look whether its name is right, and the registry within reach; build or load it where there is none",
+        ) from None
     return _short(engine.get(f"/images/{service.image}/json"))
 
 
@@ -103,27 +110,28 @@ def build(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
         "forcerm": True,
     }
     last: deque[str] = deque(maxlen=LINES)
-    with _archive(how, query) as archive:
-        given: dict[str, Any] = {"body": _pieces(archive) if archive else None}
-        with engine.stream("POST", "/build", ctx.stop, headers=_all_credentials(), **given, **query) as answer:
-            for line in engine.lines(answer):
-                text = str(line.get("stream", ""))
-                ctx.output(text)
-                if text.strip() and not text.startswith((" --->", "Removing intermediate")):
-                    last.append(" ".join(text.split()))
-                if "error" in line:
-                    said = f" ({' / '.join(last)})" if last else ""
-                    raise ToolFailed(
-                        f"the build of {service.image} failed: {' '.join(str(line['error']).split())}{said}",
-                        hint="the step's log has all that it said",
-                    )
+    try:
+        with _archive(how, query) as archive:
+            given: dict[str, Any] = {"body": _pieces(archive) if archive else None}
+            with engine.stream("POST", "/build", ctx.stop, headers=_all_credentials(), **given, **query) as answer:
+                for line in engine.lines(answer):
+                    text = str(line.get("stream", ""))
+                    ctx.output(text)
+                    if text.strip() and not text.startswith((" --->", "Removing intermediate")):
+                        last.append(" ".join(text.split()))
+    except ToolFailed as error:
+        said = f" ({' / '.join(last)})" if last else ""
+        raise ToolFailed(
+            f"the build of {service.image} failed: {error.message}{said}", hint="the step's log has all that it said"
+        ) from None
     return _short(engine.get(f"/images/{service.image}/json"))
 
 
 def build_digest(how: Build, stop: Stop) -> str:
     """Return a digest of all that an image is built from: its files, and how they are used.
 
-    Times do not count, nor does what ``.dockerignore`` leaves out.
+    Times do not count, nor does what ``.dockerignore`` leaves out, nor what a runbook itself writes: notebooks and work
+    logs, which are new each time. They are in the context all the same, for a Dockerfile that copies them.
     """
     found = hashlib.sha256(f"{RECIPE}\n".encode())
     values = {
@@ -140,6 +148,8 @@ def build_digest(how: Build, stop: Stop) -> str:
     for name in _files(how):
         stop.check()
         path = Path(how.context, name)
+        if path.suffix == ".ipynb" or name.split("/", 1)[0] == WORKLOGS:
+            continue
         info = path.lstat()
         found.update(f"\n{name}\0{stat.S_IFMT(info.st_mode)}\0{info.st_mode & 0o777}\0".encode())
         if stat.S_ISLNK(info.st_mode):
@@ -161,12 +171,15 @@ def _files(how: Build) -> list[str]:
     from docker.utils.build import exclude_paths
 
     ignored: list[str] = []
+    own = [f"{FOLDER}", f"**/{FOLDER}", ".ipynb_checkpoints"]
     path = Path(how.context, f"{how.dockerfile}.dockerignore")
     path = path if path.is_file() else Path(how.context, ".dockerignore")
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
         ignored = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(exclude_paths(how.context, ignored, dockerfile=how.dockerfile if how.inline is None else None))
+    return sorted(
+        exclude_paths(how.context, [*ignored, *own], dockerfile=how.dockerfile if how.inline is None else None)
+    )
 
 
 _INLINE = ".runbook.Dockerfile"
@@ -236,13 +249,6 @@ def _has_config() -> bool:
 
 def _text(value: str | bytes) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else value
-
-
-def _no_image(image: str, said: str) -> ToolFailed:
-    return ToolFailed(
-        f"the image {image} can't be pulled: {' '.join(said.split())}",
-        hint="look whether its name is right, and the registry within reach; build or load it where there is none",
-    )
 
 
 def _short(image: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class _Planner:
 
     def __post_init__(self) -> None:
         self.found: dict[str, Operation] = {}
+        self.first: tuple[str, ...] = ()
 
     def called(self, kind: str, name: str) -> str:
         return f"{kind} {name}{self.suffix}"
@@ -84,15 +85,17 @@ class _Planner:
         """Return all that makes the engine what the cell says."""
         self.refuse()
         self.leavings()
-        for network in self.spec.networks.values():
-            self.network(network)
-        for volume in self.spec.volumes.values():
-            self.volume(volume)
         images: dict[str, Service] = {}
         for service in self.spec.services.values():
             images.setdefault(service.image, service)
         for service in images.values():
             self.image(service)
+        # What most often fails comes before anything is touched.
+        self.first = tuple(resource for resource, one in self.found.items() if one.change.kind == "image" and one.task)
+        for network in self.spec.networks.values():
+            self.network(network)
+        for volume in self.spec.volumes.values():
+            self.volume(volume)
         for service in self.in_order():
             for number in range(1, service.scale + 1):
                 self.place(service, number)
@@ -101,7 +104,15 @@ class _Planner:
         return self.found
 
     def refuse(self) -> None:
-        """Refuse a name that somebody else's container has."""
+        """Refuse a name or a port that somebody else has."""
+        for service in self.spec.services.values():
+            for port in service.ports or ():
+                if port in self.state.busy:
+                    raise Conflict(
+                        f"the port {port.published}/{port.protocol} is taken by {self.state.busy[port]}",
+                        hint="end that, or publish another port",
+                        resource=self.called("container", container_name(self.spec, service.name, 1)),
+                    )
         for one in self.state.taken:
             name = one["Names"][0].removeprefix("/")
             project = (one.get("Labels") or {}).get("com.docker.compose.project")
@@ -162,7 +173,12 @@ class _Planner:
                 hint="make it in a step above, or take external out",
                 resource=self.called(kind, target.name),
             )
-        known: dict[str, Any] = {"after": shown(target), "target": target, "task": f"create_{kind}"}
+        known: dict[str, Any] = {
+            "after": shown(target),
+            "target": target,
+            "task": f"create_{kind}",
+            "needs": self.first,
+        }
         self.add(kind, target.name, Action.CREATE, "is not there", **known)
 
     def image(self, service: Service) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict
+from jupyter_runbook.providers.docker.busy import busy_ports
 from jupyter_runbook.providers.docker.engine import NotFound
 from jupyter_runbook.providers.docker.labels import NUMBER, PROJECT, SERVICE
 from jupyter_runbook.providers.docker.lock import left_behind, lock_name
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.docker.engine import Engine
     from jupyter_runbook.providers.docker.model import DockerSpec
+    from jupyter_runbook.providers.docker.ports import Port
     from jupyter_runbook.stop import Stop
 
 __all__ = ["NEXT", "OLD", "HostState", "container_name", "name_of", "observe", "place", "same_containers"]
@@ -46,6 +48,8 @@ class HostState:
         Networks of ours that have the name of another one.
     lock
         The lock that a run left which died; None where there is none, or its holder is at work.
+    busy
+        Who has the ports that the cell wants, of those that somebody else has.
     taken
         The containers that are not ours and have a name that the cell needs, as listed.
     builds
@@ -61,6 +65,7 @@ class HostState:
     images: Mapping[str, Inspected | None] = field(default_factory=dict)
     duplicates: tuple[Inspected, ...] = ()
     lock: Inspected | None = None
+    busy: Mapping[Port, str] = field(default_factory=dict)
     taken: tuple[Inspected, ...] = ()
     builds: Mapping[str, str] = field(default_factory=dict)
     remote: Mapping[str, str] = field(default_factory=dict)
@@ -146,6 +151,7 @@ def observe(spec: DockerSpec, engine: Engine, stop: Stop, builds: Mapping[str, s
             remote=_remote(spec, engine, images),
             lock=next((one for one in networks if one["Name"] == lock_name(spec.project) and left_behind(one)), None),
             duplicates=_duplicates(spec, networks),
+            busy={} if spec.absent else busy_ports(spec, engine, inspected),
             taken=tuple(one for one in taken if (one.get("Labels") or {}).get(PROJECT) != spec.project),
         )
 

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 def one_service(**fields: Any) -> str:
     """Return a cell with one idle service; JSON is YAML."""
-    return json.dumps(
-        {"services": {"web": {"image": "busybox", "command": "sleep 1000", "stop_signal": "KILL", **fields}}}
-    )
+    image = {} if "build" in fields else {"image": "busybox"}
+    return json.dumps({"services": {"web": {**image, "command": "sleep 1000", "stop_signal": "KILL", **fields}}})
 
 
 def test_a_moved_tag_is_seen_by_the_image_and_no_registry_is_asked(yard: Yard, tap: Tap) -> None:

@@ -1,0 +1,95 @@
+"""Images: built when what they are built from changes, pulled from a real registry, and not asked for otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.record import Status
+from jupyter_runbook.sandbox.docker import DockerSandbox
+from tests.providers.docker.test_traps import one_service
+from tests.providers.docker.yard import told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.providers.docker.yard import Tap, Yard
+
+
+def registry() -> str:
+    """Return the address of the sandbox's registry."""
+    return DockerSandbox().env()["RUNBOOK_REGISTRY"]
+
+
+def test_an_image_is_built_again_when_its_source_changes(yard: Yard, tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM busybox\nARG WORD\nCOPY . /app\nRUN echo $WORD > /word\n")
+    (folder / ".dockerignore").write_text("# not these\n*.log\n")
+    (folder / "page").write_text("one")
+    build = {"context": "./app", "args": {"WORD": "hello"}, "tags": [f"{yard.project}-also:2"]}
+    image = f"image {yard.project}-web"
+    record = yard.up(one_service(build=build))
+    assert told(record)[image] == ("create", "is not there: build")
+    assert record.log
+    assert "Step 5/5" in str(record.log.head)
+    assert yard.execute("web", "cat", "/app/page", "/word").split() == ["onehello"]
+    assert yard.engine.get(f"/images/{yard.project}-also:2/json")["Id"] == yard.inspect("web")["Image"]
+    (folder / "noise.log").write_text("what is ignored does not count")
+    (folder / "page").touch()
+    assert yard.run(one_service(build=build)).status is Status.OK
+    (folder / "page").write_text("two")
+    record = yard.up(one_service(build=build))
+    assert told(record)[image] == ("update", "its source was changed: build")
+    assert yard.execute("web", "cat", "/app/page") == "two"
+    build["args"] = {"WORD": "bye"}
+    yard.up(one_service(build=build))
+    assert yard.execute("web", "cat", "/word").strip() == "bye"
+
+
+def test_a_dockerfile_in_the_cell(yard: Yard) -> None:
+    build = {
+        "dockerfile_inline": "FROM busybox AS first\nRUN echo 1 > /one\nFROM first\nRUN exit 1\n",
+        "target": "first",
+    }
+    yard.up(one_service(build=build))
+    assert yard.execute("web", "cat", "/one").strip() == "1"
+
+
+def test_an_image_is_pulled_once_and_the_registry_is_asked_only_where_that_is_wanted(yard: Yard, tap: Tap) -> None:
+    name = f"{registry()}/{yard.project}/app:1"
+
+    def push(word: str) -> None:
+        made = yard.engine.create("/containers/create", {"Image": "busybox", "Cmd": ["true"]})
+        repository = name.removesuffix(":1")
+        yard.do("POST", "/commit", {"Labels": {"word": word}}, container=made["Id"], repo=repository, tag="1")
+        yard.do("DELETE", f"/containers/{made['Id']}")
+        said = yard.engine.call("POST", f"/images/{repository}/push", headers={"X-Registry-Auth": "e30="}, tag="1")
+        assert b"error" not in said
+        yard.do("DELETE", f"/images/{name}", force=True)
+
+    push("first")
+    record = yard.up(one_service(image=name))
+    assert told(record)[f"image {name}"] == ("create", "is not there: pull")
+    first = yard.engine.get(f"/images/{name}/json")["Id"]
+    yard.do("POST", f"/images/{name}/tag", repo=f"{yard.project}-keep", tag="1")
+    push("second")
+    yard.do("POST", f"/images/{yard.project}-keep:1/tag", repo=name.removesuffix(":1"), tag="1")
+    yard.host = tap.host
+    assert yard.run(one_service(image=name)).status is Status.OK, "missing is the default: what is there stays"
+    assert not [one for one in tap.requests if "/distribution/" in one]
+    record = yard.run(one_service(image=name, pull_policy="always"), "--check")
+    assert told(record)[f"image {name}"] == ("update", "the registry has another: pull")
+    assert tap.writes == []
+    record = yard.up(one_service(image=name, pull_policy="always"))
+    assert yard.inspect("web")["Image"] != first
+
+
+def test_a_secret_of_a_build_is_not_in_the_record(yard: Yard, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nARG API_TOKEN\nRUN echo got $API_TOKEN\n")
+    cell = one_service(build={"context": ".", "args": {"API_TOKEN": "hunter-22-x"}})
+    record = yard.up(cell)
+    assert record.log
+    assert "got [secret API_TOKEN]" in str(record.log.head)
+    assert "hunter-22-x" not in json.dumps(record.wire())
+    assert "hunter-22-x" not in yard.bench.session.journal.path.read_text()
