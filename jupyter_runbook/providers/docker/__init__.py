@@ -76,7 +76,9 @@ class Docker(Provider[DockerSpec, State]):
             template=False,
         ),
         Option(("--project",), "the project's name; left out, as Compose: name:, or the folder", "NAME"),
+        Option(("--project-directory",), "what .env and relative paths are looked for in; left out, here", "DIR"),
         Option(("--profile",), "a profile whose services are wanted too", "NAME", many=True),
+        Option(("--push",), "push what is built to its registry, where that has another one or none"),
         Option(("--volumes",), "with --absent: the volumes too, with their data"),
         Option(("--remove-orphans",), "remove the project's containers of services that are not in the cell"),
     )

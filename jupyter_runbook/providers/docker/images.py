@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.providers.docker.model import Build, Service
     from jupyter_runbook.stop import Stop
 
-__all__ = ["build", "build_digest", "pull", "remote_digest", "split_reference"]
+__all__ = ["build", "build_digest", "pull", "push", "remote_digest", "split_reference"]
 
 # Where a replay puts work logs.
 WORKLOGS = "worklogs"
@@ -70,17 +70,56 @@ def pull(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
     return _short(engine.get(f"/images/{service.image}/json"))
 
 
-def remote_digest(engine: Engine, image: str) -> str:
+def remote_digest(engine: Engine, image: str) -> str | None:
     """Ask an image's registry, through the engine, for the digest that its tag has now; nothing is pulled.
+
+    Returns
+    -------
+    str
+        The digest; None where the registry has no such image.
 
     Raises
     ------
     RunbookError
-        The registry does not have it, or does not answer.
+        The registry does not answer, or refuses.
     """
     repository, _ = split_reference(image)
-    answer = engine.call("GET", f"/distribution/{image}/json", headers=_credentials(repository))
+    try:
+        answer = engine.call("GET", f"/distribution/{image}/json", headers=_credentials(repository))
+    except ToolFailed as error:
+        if "manifest unknown" in error.message or "not found" in error.message:
+            return None
+        raise ToolFailed(
+            f"the registry of {image} can't be asked: {error.message}",
+            hint="look whether it is within reach; docker login keeps credentials for it",
+        ) from None
     return str(json.loads(answer)["Descriptor"]["digest"])
+
+
+def push(engine: Engine, image: str, ctx: Context) -> dict[str, Any]:
+    """Push an image to the registry that its name begins with, and return the digest that it has there.
+
+    Raises
+    ------
+    ToolFailed
+        The registry does not answer, or refuses.
+    """
+    repository, tag = split_reference(image)
+    digest = None
+    # An engine wants the header, also where there is nothing in it.
+    headers = {"X-Registry-Auth": "e30=", **_credentials(repository)}
+    try:
+        with engine.stream("POST", f"/images/{repository}/push", ctx.stop, headers=headers, tag=tag) as answer:
+            for line in engine.lines(answer):
+                digest = (line.get("aux") or {}).get("Digest", digest)
+                if line.get("status") and not line.get("progressDetail"):
+                    ctx.output(" ".join(filter(None, (line.get("id"), line["status"]))) + "\n")
+    except ToolFailed as error:
+        raise ToolFailed(
+            f"the image {image} can't be pushed: {error.message}",
+            hint="its name begins with its registry: HOST:PORT/NAME:TAG; docker login keeps credentials for it",
+        ) from None
+    return {"digest": digest}
 
 
 def build(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:

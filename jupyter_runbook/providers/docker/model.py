@@ -34,6 +34,10 @@ class Build:
     pull: bool = False
     no_cache: bool = False
 
+    def names(self, image: str) -> tuple[str, ...]:
+        """Return all that the image of a service is called."""
+        return tuple(dict.fromkeys((image, *self.tags)))
+
 
 @dataclass(frozen=True)
 class Dependency:
@@ -160,6 +164,8 @@ class DockerSpec:
         Whether all of it is to be removed, with ``remove_volumes`` the volumes too.
     remove_orphans
         Whether containers of services that the cell does not have are removed.
+    push
+        Whether what is built is pushed to its registry.
     notices
         What people should know about how the cell was read.
     """
@@ -173,4 +179,5 @@ class DockerSpec:
     absent: bool = False
     remove_volumes: bool = False
     remove_orphans: bool = False
+    push: bool = False
     notices: tuple[str, ...] = ()

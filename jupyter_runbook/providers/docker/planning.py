@@ -90,6 +90,8 @@ class _Planner:
             images.setdefault(service.image, service)
         for service in images.values():
             self.image(service)
+        for service in images.values() if self.spec.push else ():
+            self.pushes(service)
         # What most often fails comes before anything is touched.
         self.first = tuple(resource for resource, one in self.found.items() if one.change.kind == "image" and one.task)
         for network in self.spec.networks.values():
@@ -214,6 +216,26 @@ class _Planner:
         action, why = (Action.CREATE, "is not there") if now is None else (Action.UPDATE, "the registry has another")
         after = {"digest": remote} if remote else None
         self.add("image", name, action, f"{why}: pull", before=before, after=after, service=service, task="pull")
+
+    def pushes(self, service: Service) -> None:
+        """Push what is built, under each of its names, where the registry has another one."""
+        built = self.found[self.called("image", service.image)]
+        for name in service.build.names(service.image) if service.build else ():
+            remote = self.state.remote.get(name)
+            digests = (self.state.images.get(service.image) or {}).get("RepoDigests") or ()
+            if built.change.action is Action.NO_OP and remote and any(one.endswith(f"@{remote}") for one in digests):
+                self.add("push", name, Action.NO_OP, "the registry has it")
+                continue
+            why = "the registry has another" if remote else "the registry has none"
+            self.add(
+                "push",
+                name,
+                Action.UPDATE if remote else Action.CREATE,
+                f"{why}: push",
+                before={"digest": remote} if remote else None,
+                needs=(built.change.resource,),
+                task="push",
+            )
 
     def in_order(self) -> list[Service]:
         """Return the services, each after those that it depends on; what nothing binds stays as the cell has it."""

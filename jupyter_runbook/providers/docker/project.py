@@ -39,7 +39,9 @@ def read_project(cell: Cell) -> DockerSpec:
     InvalidSpec
         With the line.
     """
-    folder = Path.cwd()
+    folder = Path(cell.own("project_directory") or ".").expanduser().resolve()
+    if not folder.is_dir():
+        raise InvalidSpec(f"--project-directory: the folder {folder.name} is not there", line=1, hint="make it first")
     lookup = _Lookup(folder)
     document = cell.document(literal=lookup.fill)
     if document.data is None:
@@ -92,6 +94,7 @@ def read_project(cell: Cell) -> DockerSpec:
         absent=everything,
         remove_volumes=bool(cell.own("volumes")),
         remove_orphans=bool(cell.own("remove_orphans")),
+        push=bool(cell.own("push")),
         notices=tuple(f"the variable {name} is not set: it counts as empty" for name in sorted(lookup.unset)),
     )
 

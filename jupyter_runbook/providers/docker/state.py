@@ -55,7 +55,7 @@ class HostState:
     builds
         What the image of each service would be built from, as a digest.
     remote
-        The digest that the registry has of an image, of those that it was asked for.
+        The digest that the registry has of an image, of those that it was asked for; None where it has none.
     """
 
     containers: tuple[Inspected, ...] = ()
@@ -68,7 +68,7 @@ class HostState:
     busy: Mapping[Port, str] = field(default_factory=dict)
     taken: tuple[Inspected, ...] = ()
     builds: Mapping[str, str] = field(default_factory=dict)
-    remote: Mapping[str, str] = field(default_factory=dict)
+    remote: Mapping[str, str | None] = field(default_factory=dict)
 
     def of(self, service: str, number: int) -> list[Inspected]:
         """Return the containers of one place of a service; several where a replace was broken off."""
@@ -163,11 +163,13 @@ def same_containers(spec: DockerSpec, engine: Engine, state: HostState) -> bool:
     return {(one["Id"], name) for one in listed for name in one["Names"] if name.count("/") == 1} == now
 
 
-def _remote(spec: DockerSpec, engine: Engine, images: Mapping[str, Inspected | None]) -> dict[str, str]:
-    """Ask the registries for the images that are to be theirs at any time."""
+def _remote(spec: DockerSpec, engine: Engine, images: Mapping[str, Inspected | None]) -> dict[str, str | None]:
+    """Ask the registries for the images that are to be theirs at any time, and for those that are pushed."""
     wanted = {one.image for one in spec.services.values() if one.pull_policy == "always" and not one.build}
-    wanted = {image for image in wanted if images.get(image)} if not spec.absent else set()
-    if not wanted:
+    wanted = {image for image in wanted if images.get(image)}
+    if spec.push:
+        wanted |= {name for one in spec.services.values() if one.build for name in one.build.names(one.image)}
+    if not wanted or spec.absent:
         return {}
     from jupyter_runbook.providers.docker.images import remote_digest
 

@@ -99,6 +99,12 @@ class Work:
 
         return build(self.engine, _service(operation), self.ctx)
 
+    def push(self, operation: Operation) -> Any:
+        """Push an image."""
+        from jupyter_runbook.providers.docker.images import push
+
+        return push(self.engine, operation.name, self.ctx)
+
     # Containers
 
     def create_container(self, operation: Operation) -> dict[str, Any]:

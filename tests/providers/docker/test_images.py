@@ -93,3 +93,38 @@ def test_a_secret_of_a_build_is_not_in_the_record(yard: Yard, tmp_path: Path) ->
     assert "got [secret API_TOKEN]" in str(record.log.head)
     assert "hunter-22-x" not in json.dumps(record.wire())
     assert "hunter-22-x" not in yard.bench.session.journal.path.read_text()
+
+
+def test_what_is_built_is_pushed_to_a_real_registry(yard: Yard, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nCOPY page /page\n")
+    (tmp_path / "page").write_text("one")
+    names = [f"{registry()}/{yard.project}/web:{tag}" for tag in ("1", "latest")]
+    cell = json.loads(one_service(build={"context": ".", "tags": names[1:]}))
+    cell["services"]["web"]["image"] = names[0]
+    record = yard.run(json.dumps(cell))
+    assert [one for one in record.changes if one.kind == "push"] == [], "nothing is pushed unasked"
+    assert yard.run(json.dumps(cell), "--push --check").status is Status.PLANNED
+    record = yard.up(json.dumps(cell), "--push")
+    for name in names:
+        assert told(record)[f"push {name}"] == ("create", "the registry has none: push")
+    (tmp_path / "page").write_text("two")
+    record = yard.up(json.dumps(cell), "--push")
+    for name in names:
+        assert told(record)[f"push {name}"] == ("update", "the registry has another: push")
+    # Another engine, or this one without it, gets it from there.
+    yard.run(json.dumps(cell), "--absent")
+    for name in names:
+        yard.do("DELETE", f"/images/{name}", force=True)
+    record = yard.up(one_service(image=names[1]))
+    assert yard.execute("web", "cat", "/page") == "two"
+
+
+def test_a_registry_that_does_not_answer(yard: Yard, tap: Tap, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
+    cell = json.loads(one_service(build="."))
+    cell["services"]["web"]["image"] = "127.0.0.1:9/web:1"
+    yard.host = tap.host
+    record = yard.run(json.dumps(cell), "--push")
+    assert record.error
+    assert "the registry of 127.0.0.1:9/web:1 can't be asked: " in record.error.message
+    assert tap.writes == []
