@@ -333,6 +333,8 @@ def _free_port(wanted: int) -> int:
     """Return a port of loopback that nobody listens on, the wanted one if that is free."""
     for port in (wanted, 0):
         with socket.socket() as probe, suppress(OSError):
+            # What is left of connections that have ended is no listener.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     raise Conflict("no port of 127.0.0.1 is free")

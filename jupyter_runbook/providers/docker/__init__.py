@@ -146,8 +146,9 @@ class Docker(Provider[DockerSpec, State]):
         return Work(self.engine(spec.hosts[operation.host]), spec, ctx).do(operation)
 
     def result(self, spec: DockerSpec, state: State) -> Result:
-        """Return a row a container: what it is, and where it can be reached."""
-        return Result([row for host, one in state.items() for row in rows(spec, host, one)])
+        """Return a row a container: what it is, and where it can be reached; and the project and the engines."""
+        facts = {"project": spec.project, "hosts": list(spec.hosts.values())}
+        return Result([row for host, one in state.items() for row in rows(spec, host, one)], facts)
 
     def engine(self, address: str) -> Engine:
         """Return the engine at an address; its connections are kept from cell to cell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.providers.docker.labels import fields_of, fingerprints, foreign
+from jupyter_runbook.providers.docker.labels import digest_of, fields_of, fingerprints, foreign
 from jupyter_runbook.providers.docker.mounts import seen_mounts
 from jupyter_runbook.providers.docker.ports import seen_ports
 from jupyter_runbook.providers.docker.settings import SETTINGS
@@ -124,6 +124,17 @@ class _Comparison:
             return "changed by hand"
         return "changed in the cell" if field in self.wanted else "taken out of the cell"
 
+    def cause_of_setting(self, setting: Setting, seen: Any) -> str:
+        """Say where a difference of a setting comes from.
+
+        What was updated since leaves no trace in a container's labels: what it is now may be an earlier cell's doing or
+        a hand's, where it is not what the container was made with.
+        """
+        cause = self.cause(setting.key)
+        if setting.update and cause.endswith("the cell") and digest_of(seen) != (self.known or {}).get(setting.key):
+            return "differs from the cell"
+        return cause
+
     def dropped(self, field: str) -> bool:
         return self.known is not None and field in self.known and field not in self.wanted
 
@@ -131,7 +142,7 @@ class _Comparison:
         now, wanted = self.container["Image"], (self.scene.image or {}).get("Id")
         if now != wanted:
             name = self.service.image
-            cause = f"{name} is another image now" if wanted else f"{name} is to come"
+            cause = f"{name} is another image now" if wanted else f"{name} is built or pulled first"
             if self.container["Config"]["Image"] != name:
                 cause = "changed in the cell"
             yield Difference("image", _image(self.container["Config"]["Image"], now), _image(name, wanted), cause)
@@ -146,14 +157,14 @@ class _Comparison:
             if key in self.service.settings:
                 wanted = self.service.settings[key]
                 if not self._fits(setting, wanted, seen):
-                    yield Difference(key, seen, wanted, self.cause(key), setting.update)
+                    yield Difference(key, seen, wanted, self.cause_of_setting(setting, seen), setting.update)
             elif self.dropped(key):
                 default = setting.found(self.made_from) if setting.inherited else _default(setting)
                 if seen != default:
-                    yield Difference(key, seen, default, self.cause(key), key == "restart")
+                    yield Difference(key, seen, default, self.cause_of_setting(setting, seen), key == "restart")
             elif setting.update and self.known is not None and not self._no_limit(key, seen):
                 # Where nothing is said there is no limit: no engine sets one of these by itself.
-                yield Difference(key, seen, _default(setting), "changed by hand", key in _RESETTABLE)
+                yield Difference(key, seen, _default(setting), _UNASKED, key in _RESETTABLE)
 
     def _fits(self, setting: Setting, wanted: Any, seen: Any) -> bool:
         key = setting.key
@@ -313,6 +324,9 @@ def _image(name: str, identifier: str | None) -> str:
 def _default(setting: Setting) -> Any:
     return "no" if setting.key == "restart" else None
 
+
+# Why a limit is a difference of which the cell says nothing.
+_UNASKED = "set by hand, or by an earlier cell"
 
 # What `update` can set back to nothing; what it can't takes another container.
 _RESETTABLE = ("restart", "pids_limit")

@@ -22,6 +22,7 @@ __all__ = [
     "PROJECT",
     "SERVICE",
     "VERSION",
+    "digest_of",
     "fields_label",
     "fields_of",
     "fingerprints",
@@ -78,7 +79,7 @@ def fingerprints(service: Service) -> dict[str, str]:
         "files": service.files or None,
         "platform": service.platform,
     }
-    return {key: _digest(value) for key, value in sorted(given.items()) if value is not None}
+    return {key: digest_of(value) for key, value in sorted(given.items()) if value is not None}
 
 
 def fields_label(service: Service) -> str:
@@ -95,7 +96,8 @@ def fields_of(labels: Mapping[str, str] | None) -> dict[str, str] | None:
     return found if found.pop("version", None) == VERSION else None
 
 
-def _digest(value: Any) -> str:
+def digest_of(value: Any) -> str:
+    """Return a digest of a field's canonical value, secrets included."""
     text = json.dumps(_revealed(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -179,9 +179,18 @@ def test_a_docker_update_by_hand_is_named(
     yard.up(one_service(**fields))
     yard.do("POST", f"/containers/{yard.name('web')}/update", by_hand)
     record = yard.up(one_service(**fields))
-    assert row(record, "web").reason == f"{field}: changed by hand"
+    why = "changed by hand" if fields else "set by hand, or by an earlier cell"
+    assert row(record, "web").reason == f"{field}: {why}"
     assert row(record, "web").action == action
     assert field in str(row(record, "web").diff)
+
+
+def test_a_hand_after_an_update_is_not_called_a_change_of_the_cell(yard: Yard) -> None:
+    """6: what was updated leaves no trace in the labels, and nothing is claimed that can't be known."""
+    yard.up(one_service(mem_limit="64m"))
+    assert row(yard.up(one_service(mem_limit="96m")), "web").reason == "mem_limit: changed in the cell"
+    yard.do("POST", f"/containers/{yard.name('web')}/update", {"Memory": 80 << 20, "MemorySwap": 160 << 20})
+    assert row(yard.up(one_service(mem_limit="96m")), "web").reason == "mem_limit: differs from the cell"
 
 
 def test_anonymous_volumes_survive(yard: Yard) -> None:

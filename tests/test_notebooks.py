@@ -1,0 +1,87 @@
+"""The notebooks that are the documentation are executed, twice: the second run finds all as it should be."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from jupyter_runbook.cli import main
+from jupyter_runbook.providers.docker.engine import Engine
+from jupyter_runbook.sandbox.docker import DockerSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def replay(name: str, worklog: str, **parameters: str) -> list[dict[str, Any]]:
+    """Replay a notebook of the folder that we are in, and return its steps."""
+    given = [word for key, value in parameters.items() for word in ("-p", key, value)]
+    done = CliRunner().invoke(main, ["replay", name, worklog, *given])
+    assert done.exit_code == 0, done.output
+    shown = CliRunner().invoke(main, ["status", worklog, "--json"])
+    return list(json.loads(shown.stdout)["steps"])
+
+
+@pytest.fixture
+def project(docker_host: str) -> Iterator[str]:
+    """Return the name of a project of which nothing is left."""
+    name = f"t{secrets.token_hex(4)}"
+    yield name
+    engine = Engine(docker_host)
+    for one in engine.get("/containers/json", all=1, filters={"name": [name]}):
+        engine.call("DELETE", f"/containers/{one['Id']}", force=True, v=True)
+    for kind in ("networks", "volumes"):
+        listed = engine.get(f"/{kind}")
+        for one in listed["Volumes"] or () if kind == "volumes" else listed:
+            if one["Name"].startswith(name):
+                engine.call("DELETE", f"/{kind}/{one['Name']}")
+    engine.close()
+
+
+def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".env", ".drifted", ".runbook", "worklogs"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DOCKER_HOST", docker_host)
+    registry = DockerSandbox().env()["RUNBOOK_REGISTRY"]
+    parameters = {"project": project, "registry": registry, "version": project, "port": "18088"}
+    first = {step["name"]: step["status"] for step in replay("10-docker.ipynb", "a.ipynb", **parameters)}
+    assert first == {
+        "settings of the site": "changed",
+        "the application": "changed",
+        "it answers": "ok",
+        "more memory for the site": "changed",
+        "more memory for web, as a dry run": "planned",
+        "more memory for web": "changed",
+        "somebody's hand": "changed",
+        "as the cell says": "changed",
+        "it answers again": "ok",
+        "no more of the old tier": "changed",
+        "the old tier is gone": "changed",
+    }
+    second = replay("10-docker.ipynb", "b.ipynb", **parameters)
+    assert {step["status"] for step in second} == {"ok"}
+    changes = reasons(Path("a.ipynb"))
+    assert changes["more memory for web"] == ["update: mem_limit: changed in the cell"]
+    assert changes["as the cell says"] == ["update: mem_limit: differs from the cell; networks.back: changed by hand"]
+    assert changes["the old tier is gone"] == ["delete: is there"]
+
+
+def reasons(worklog: Path) -> dict[str, list[str]]:
+    """Return what each step did and why, from the records of a work log."""
+    found = {}
+    for cell in json.loads(worklog.read_text())["cells"]:
+        for output in cell.get("outputs", ()):
+            record = output.get("data", {}).get("application/vnd.jupyter-runbook.step.v1+json")
+            if record:
+                rows = [one for one in record["changes"] if one["action"] != "no-op"]
+                found[record["name"]] = [f"{one['action']}: {one['reason']}" for one in rows]
+    return found
