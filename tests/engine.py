@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import time
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jupyter_runbook.errors import RunbookError
+from jupyter_runbook.providers.docker.engine import Engine as Client
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES, DockerSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The services that must be there, by name: a missing one fails its tests instead of leaving them out.
 REQUIRED = set(os.environ.get("RUNBOOK_REQUIRE", "").split(",")) - {""}
@@ -61,6 +69,34 @@ class Engine:
             leave_out("docker", why)
         self.sandbox.down()
         return self.sandbox
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[str]:
+    """Start a second engine in a network namespace of its own, without any rules, and return its address."""
+    root = unpacked("docker", PACKAGES, print)
+    env = environment(root, DockerSandbox().folder / "bin")
+    dockerd = shutil.which("dockerd", path=env["PATH"]) or "dockerd"
+    unshare = shutil.which("unshare", path=env["PATH"]) or "unshare"
+    command = [unshare, "--net", dockerd, "--host", f"unix://{folder}/second.sock"]
+    command += ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    command += ["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--bridge=none"]
+    with (folder / "second.log").open("wb") as log:
+        engine = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+    try:
+        ends = time.monotonic() + 60
+        address = f"unix://{folder}/second.sock"
+        while engine.poll() is None and time.monotonic() < ends:
+            with suppress(RunbookError), closing(Client(address)) as client:
+                client.get("/info")
+                break
+            time.sleep(0.05)
+        yield address
+    finally:
+        engine.terminate()
+        engine.wait()
+        leftovers.end(leftovers.processes(folder), 5)
+        leftovers.clear_mounts(folder)
 
 
 def leavings() -> dict[str, object]:

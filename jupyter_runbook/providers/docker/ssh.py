@@ -25,9 +25,23 @@ class _Session(socket.socket):
     url: str
     heard = False
 
+    def sendall(self, *arguments: Any) -> None:
+        """Send, and tell of a session that ended before anything came."""
+        try:
+            super().sendall(*arguments)
+        except OSError:
+            if self.heard:
+                raise
+            raise self.failure() from None
+
     def recv_into(self, *arguments: Any) -> int:
         """Read, and tell of a session that ended before anything came."""
-        count = super().recv_into(*arguments)
+        try:
+            count = super().recv_into(*arguments)
+        except ConnectionError:
+            count = 0
+            if self.heard:
+                raise
         if count:
             self.heard = True
         elif not self.heard:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +12,11 @@ import pytest
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.session import Session
 from tests.bench import Bench
+from tests.engine import beside, can_start, leave_out
 from tests.providers.docker.yard import DOCKER, Tap, Yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -37,3 +39,16 @@ def tap(docker_host: str, tmp_path: Path) -> Iterator[Tap]:
     """Return a socket that passes everything to the engine, and keeps the requests."""
     with Tap(tmp_path / "tap.sock", docker_host) as made:
         yield made
+
+
+@pytest.fixture
+def second_engine(docker_host: str) -> Iterator[str]:
+    """Return the address of another engine, which has the image too."""
+    if why := can_start():
+        leave_out("docker", why)
+    with tempfile.TemporaryDirectory(prefix="rb-") as folder, beside(Path(folder)) as address:
+        first, second = Engine(docker_host), Engine(address)
+        second.call("POST", "/images/load", first.call("GET", "/images/busybox:latest/get"))
+        first.close()
+        second.close()
+        yield address
