@@ -42,7 +42,8 @@ def interpolate(text: str, lookup: Callable[[str], str | None]) -> str:
     return filled
 
 
-def _fill(text: str, at: int, lookup: Callable[[str], str | None], *, nested: bool) -> tuple[str, int]:
+# Without a lookup, what is read is not used: its end is looked for, and nothing in it has to be set.
+def _fill(text: str, at: int, lookup: Callable[[str], str | None] | None, *, nested: bool) -> tuple[str, int]:
     parts: list[str] = []
     while at < len(text):
         here = text[at]
@@ -58,7 +59,7 @@ def _fill(text: str, at: int, lookup: Callable[[str], str | None], *, nested: bo
             value, at = _braced(text, at + 2, lookup)
             parts.append(value)
         elif found := _NAME.match(text, at + 1):
-            parts.append(lookup(found[0]) or "")
+            parts.append((lookup(found[0]) if lookup else None) or "")
             at = found.end()
         else:
             raise InterpolationError(f"the $ in {text[at : at + 20]!r} begins no variable; a dollar itself is $$")
@@ -67,11 +68,11 @@ def _fill(text: str, at: int, lookup: Callable[[str], str | None], *, nested: bo
     return "".join(parts), at
 
 
-def _braced(text: str, at: int, lookup: Callable[[str], str | None]) -> tuple[str, int]:
+def _braced(text: str, at: int, lookup: Callable[[str], str | None] | None) -> tuple[str, int]:
     name = _NAME.match(text, at)
     if not name:
         raise InterpolationError(f"a variable's name is needed after ${{ in {text[:60]!r}; a dollar itself is $$")
-    value = lookup(name[0])
+    value = lookup(name[0]) if lookup else None
     at = name.end()
     operator = _OPERATOR.match(text, at)
     if not operator:
@@ -80,11 +81,10 @@ def _braced(text: str, at: int, lookup: Callable[[str], str | None]) -> tuple[st
         return value or "", at + 1
     word = operator[0]
     given = bool(value) if word.startswith(":") else value is not None
-    # What is not used is read as well, to find its end, but nothing in it has to be set.
     used = given if word.endswith("+") else not given
-    other, at = _fill(text, operator.end(), lookup if used else (lambda _name: ""), nested=True)
+    other, at = _fill(text, operator.end(), lookup if used else None, nested=True)
     if word.endswith("?"):
-        if not given:
+        if not given and lookup:
             raise InterpolationError(f"the variable {name[0]} has to be set" + (f": {other}" if other else ""))
         return value or "", at + 1
     if word.endswith("+"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.providers.docker.extends import extended
 from jupyter_runbook.providers.docker.hosts import read_hosts
 from jupyter_runbook.providers.docker.interpolate import interpolate, variables
 from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service, Volume
@@ -43,7 +44,7 @@ def read_project(cell: Cell) -> DockerSpec:
     if not folder.is_dir():
         raise InvalidSpec(f"--project-directory: the folder {folder.name} is not there", line=1, hint="make it first")
     lookup = _Lookup(folder)
-    document = cell.document(literal=lookup.fill)
+    document = extended(cell.document(literal=lookup.fill))
     if document.data is None:
         raise document.error((), "the cell is empty", hint="write a Compose file below the magic")
     top = Node(document)
