@@ -135,6 +135,11 @@ class _Comparison:
             return "differs from the cell"
         return cause
 
+    def cause_of_network(self) -> str:
+        """Say where a difference in the networks comes from; see `cause_of_setting`."""
+        cause = self.cause("networks")
+        return "differs from the cell" if cause.endswith("the cell") else cause
+
     def dropped(self, field: str) -> bool:
         return self.known is not None and field in self.known and field not in self.wanted
 
@@ -251,12 +256,12 @@ class _Comparison:
             now = attached.pop(name, None)
             yield from self._attachment(key, name, how, now)
         for name in attached:
-            yield Difference(f"networks.{name}", "joined", None, self.cause("networks"), update=True, network=name)
+            yield Difference(f"networks.{name}", "joined", None, self.cause_of_network(), update=True, network=name)
 
     def _attachment(self, key: str, name: str, how: Mapping[str, Any], now: Inspected | None) -> Iterator[Difference]:
         there = self.scene.network_ids.get(name)
         if now is None or there is None or (now.get("NetworkID") and now["NetworkID"] != there):
-            cause = self.cause("networks") if there else f"the network {name} is to come"
+            cause = self.cause_of_network() if there else f"the network {name} is to come"
             if now is not None and there:
                 cause = f"the network {name} was made anew"
             yield Difference(f"networks.{key}", None, "joined", cause, update=True, network=name)
@@ -265,7 +270,7 @@ class _Comparison:
         for field, given in (("ipv4_address", ipam.get("IPv4Address")), ("ipv6_address", ipam.get("IPv6Address"))):
             if field in how and (given or None) != how[field]:
                 yield Difference(
-                    f"networks.{key}.{field}", given, how[field], self.cause("networks"), update=True, network=name
+                    f"networks.{key}.{field}", given, how[field], self.cause_of_network(), update=True, network=name
                 )
         missing = {self.service.name, *how.get("aliases", ())} - set(now.get("Aliases") or ())
         if missing:
@@ -273,7 +278,7 @@ class _Comparison:
                 f"networks.{key}.aliases",
                 sorted(set(now.get("Aliases") or ()) - {self.container["Id"][:12]}),
                 sorted({self.service.name, *how.get("aliases", ())}),
-                self.cause("networks"),
+                self.cause_of_network(),
                 update=True,
                 network=name,
             )
