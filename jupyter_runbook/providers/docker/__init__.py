@@ -1,7 +1,8 @@
 """``%%docker``: a Compose file, converged on an engine.
 
-The way of a cell: `project` reads it into a `model`; `state` asks the engine; `planning` and `placing` compare
-(`compare`, `condition`) and say what is to be done; `work` does it, one operation at a time, as the core says.
+The way of a cell: `project` reads it into a `model`; `state` asks the engine; `planning` (a project), `placing` (one of
+its containers) and `removal` compare (`compare`, `condition`) and say what is to be done; `work` does it, one operation
+at a time, as the core says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.docker.hosts import connect
 from jupyter_runbook.providers.docker.lock import hold
 from jupyter_runbook.providers.docker.model import DockerSpec
-from jupyter_runbook.providers.docker.planning import operations
+from jupyter_runbook.providers.docker.operations import operations
 from jupyter_runbook.providers.docker.project import read_project
 from jupyter_runbook.providers.docker.result import rows
 from jupyter_runbook.providers.docker.state import HostState, observe, same_containers

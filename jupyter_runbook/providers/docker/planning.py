@@ -1,4 +1,4 @@
-"""State and spec → what is to be done to what, and after what. Pure."""
+"""State and spec → what makes an engine what the cell says, and after what. Pure."""
 
 from __future__ import annotations
 
@@ -17,42 +17,25 @@ from jupyter_runbook.providers.docker.shown import shown
 from jupyter_runbook.providers.docker.state import container_name, name_of, place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jupyter_runbook.providers.docker.compare import Difference
     from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service, Volume
     from jupyter_runbook.providers.docker.state import HostState, Inspected
 
-__all__ = ["operations"]
-
-
-def operations(spec: DockerSpec, states: Mapping[str, HostState]) -> dict[str, Operation]:
-    """Return every operation by its change's resource, in the order that people read them.
-
-    Parameters
-    ----------
-    spec
-        What the cell says.
-    states
-        What is there, by the names of the engines.
-
-    Raises
-    ------
-    Conflict
-        What the cell needs is somebody else's, or can't be changed without losing data.
-    ToolFailed
-        A network, a volume or an image that has to be there is not.
-    """
-    found: dict[str, Operation] = {}
-    for host, state in states.items():
-        suffix = f" on {host}" if len(states) > 1 else ""
-        planner = _Planner(spec, host, state, suffix)
-        found.update(planner.removal() if spec.absent else planner.all())
-    return found
+__all__ = ["Planner"]
 
 
 @dataclass
-class _Planner:
+class Planner:
+    """What makes one engine what the cell says.
+
+    Parameters
+    ----------
+    spec, state
+        What the cell says, and what is there.
+    host, suffix
+        The engine's name, and what is added to the names of its resources.
+    """
+
     spec: DockerSpec
     host: str
     state: HostState
@@ -63,6 +46,7 @@ class _Planner:
         self.first: tuple[str, ...] = ()
 
     def called(self, kind: str, name: str) -> str:
+        """Return what the plan calls a resource of this engine."""
         return f"{kind} {name}{self.suffix}"
 
     def add(
@@ -77,6 +61,7 @@ class _Planner:
         needs: tuple[str, ...] = (),
         **known: Any,
     ) -> None:
+        """Add an operation; ``known`` are parts of an `Operation`."""
         resource = self.called(kind, name)
         change = Change(resource, kind, action, reason, before, after, needs)
         self.found[resource] = Operation(change, self.host, name=name, **known)
@@ -135,6 +120,7 @@ class _Planner:
             self.add("network", name, Action.DELETE, "another one has its name", container=one, task="remove_network")
 
     def network(self, network: Network) -> None:
+        """Plan a network: make it, make it anew, or leave it."""
         now = self.state.networks.get(network.key)
         if now is None:
             self.missing("network", network)
@@ -155,6 +141,7 @@ class _Planner:
         self.add("network", network.name, Action.REPLACE, reason, **known)
 
     def volume(self, volume: Volume) -> None:
+        """Plan a volume: make it, or leave it; one that is another than the cell says is refused."""
         now = self.state.volumes.get(volume.key)
         if now is None:
             self.missing("volume", volume)
@@ -169,6 +156,7 @@ class _Planner:
         self.add("volume", volume.name, Action.NO_OP, _as_it_is(volume))
 
     def missing(self, kind: str, target: Network | Volume) -> None:
+        """Plan a network or a volume that is not there."""
         if target.external:
             raise ToolFailed(
                 f"the {kind} {target.name} is external, and not there",
@@ -184,6 +172,7 @@ class _Planner:
         self.add(kind, target.name, Action.CREATE, "is not there", **known)
 
     def image(self, service: Service) -> None:
+        """Plan a service's image: build it, pull it, or leave it."""
         now = self.state.images.get(service.image)
         short = now["Id"].removeprefix("sha256:")[:12] if now else ""
         name = service.image
@@ -253,6 +242,7 @@ class _Planner:
         return [services[key] for key in found]
 
     def place(self, service: Service, number: int) -> None:
+        """Plan what is to be done at a service's place, and after what."""
         where = Place(service, number, container_name(self.spec, service.name, number), self.host, self.suffix)
         image = self.found[self.called("image", service.image)]
         needs = [image.change.resource]
@@ -290,6 +280,7 @@ class _Planner:
         )
 
     def dependencies(self, service: Service) -> list[str]:
+        """Return the resources that a service's containers wait for."""
         needs: list[str] = []
         for key, how in service.depends.items():
             rows = self.of(key, "container")
@@ -307,6 +298,7 @@ class _Planner:
         ]
 
     def scene(self, service: Service, container: Inspected) -> Scene:
+        """Return what a comparison of a container needs to know."""
         image = self.found[self.called("image", service.image)]
         networks = {key: self.spec.networks[key].name for key in service.networks or ()}
         settled = {
@@ -340,72 +332,17 @@ class _Planner:
                 self.remove(one, f"the service {key} has {service.scale} now", service=service)
 
     def orphans(self) -> None:
+        """Plan the removal of containers of services that the cell does not have, where that is wanted."""
         for one in self.state.containers:
             key, _ = place(one)
             if self.spec.remove_orphans and key not in self.spec.services and key not in self.spec.asleep:
                 self.remove(one, f"the cell has no service {key}")
 
     def remove(self, container: Inspected, reason: str, needs: tuple[str, ...] = (), **known: Any) -> None:
+        """Plan the removal of a container."""
         before = {"image": container["Config"]["Image"], "id": container["Id"][:12]}
         known.update(task="remove_container", container=container, before=before, needs=needs)
         self.add("container", name_of(container), Action.DELETE, reason, **known)
-
-    def removal(self) -> dict[str, Operation]:
-        """Return all that takes away what the cell names: what depends on another first."""
-        gone: dict[str, list[str]] = {}
-        left: list[Inspected] = []
-        for one in self.state.containers:
-            if place(one)[0] not in self.spec.services:
-                (self.remove(one, "the cell has no such service") if self.spec.remove_orphans else left.append(one))
-        for service in reversed(self.in_order()):
-            after = [key for key, how in self.spec.services.items() if service.name in how.depends]
-            needs = tuple(resource for key in after for resource in gone.get(key, ()))
-            mine = [one for one in self.state.containers if place(one)[0] == service.name]
-            for one in mine:
-                self.remove(one, "is there", needs, service=service)
-            gone[service.name] = [self.called("container", name_of(one)) for one in mine]
-            if not mine and service.scale:
-                self.add("container", container_name(self.spec, service.name, 1), Action.NO_OP, "is not there")
-        containers = tuple(one for one in self.found if self.found[one].change.action is Action.DELETE)
-        self.leavings()
-        for network in self.spec.networks.values():
-            self.remove_network(network, containers, left)
-        for volume in self.spec.volumes.values():
-            self.remove_volume(volume, containers, left)
-        return self.found
-
-    def remove_network(self, network: Network, needs: tuple[str, ...], left: list[Inspected]) -> None:
-        used = [name_of(one) for one in left if network.name in (one["NetworkSettings"].get("Networks") or {})]
-        reason = _stays(network, self.state.networks.get(network.key), network.name in self.state.ours["network"], used)
-        if reason:
-            self.add("network", network.name, Action.NO_OP, reason)
-            return
-        known: dict[str, Any] = {"before": shown(network), "needs": needs, "target": network, "task": "remove_network"}
-        self.add("network", network.name, Action.DELETE, "is there", **known)
-
-    def remove_volume(self, volume: Volume, needs: tuple[str, ...], left: list[Inspected]) -> None:
-        used = [
-            name_of(one) for one in left if any(mount.get("Name") == volume.name for mount in one.get("Mounts") or ())
-        ]
-        reason = _stays(volume, self.state.volumes.get(volume.key), volume.name in self.state.ours["volume"], used)
-        if not reason and not self.spec.remove_volumes:
-            reason = "stays, with its data: --volumes removes it"
-        if reason:
-            self.add("volume", volume.name, Action.NO_OP, reason)
-            return
-        known: dict[str, Any] = {"before": shown(volume), "needs": needs, "target": volume, "task": "remove_volume"}
-        self.add("volume", volume.name, Action.DELETE, "is there, and --volumes is given", **known)
-
-
-def _stays(target: Network | Volume, now: Inspected | None, ours: bool, used: list[str]) -> str:  # noqa: FBT001
-    """Return why something is not removed; empty where it is."""
-    if now is None:
-        return "is not there"
-    if target.external:
-        return "is external: it stays"
-    if not ours:
-        return "is not ours: it stays"
-    return f"is still used by {', '.join(used)}: it stays" if used else ""
 
 
 def _as_it_is(target: Network | Volume) -> str:
