@@ -191,7 +191,7 @@ def help_text(magic: str, about: Sequence[str], own: Sequence[Option], example: 
             lines += ["", title]
         for option in options:
             flags = ", ".join(option.flags) + (f" {option.metavar}" if option.metavar else "")
-            lines.append(f"  {flags:<20} {option.help}")
+            lines.append(f"  {flags:<23} {option.help}")
     return "\n".join([*lines, "", "example:", textwrap.indent(example.strip("\n"), "  ")])
 
 
