@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -13,12 +12,25 @@ import pytest
 
 from jupyter_runbook.errors import Conflict
 from jupyter_runbook.sandbox import addresses
+from jupyter_runbook.sandbox.debian import environment, unpacked
+from jupyter_runbook.sandbox.docker import PACKAGES
+from tests.engine import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 FIRST, SECOND = IPv4Network("10.213.0.0/16"), IPv4Network("10.87.0.0/16")
+
+
+@pytest.fixture(autouse=True)
+def _tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Find ip as the sandbox does: a machine need not have it."""
+    if why := can_start():
+        leave_out("docker", why)
+    env = environment(unpacked("docker", PACKAGES, print), tmp_path)
+    for name in ("PATH", "LD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, env[name])
 
 
 def test_the_first_free_range_is_taken() -> None:
@@ -28,9 +40,8 @@ def test_the_first_free_range_is_taken() -> None:
 @pytest.fixture
 def route() -> Iterator[str]:
     """Put a real route in the way of the first range."""
-    ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if ip is None or os.geteuid() != 0:
-        pytest.skip("a route needs ip and root")
+    ip = shutil.which("ip")
+    assert ip
     words = ["unreachable", "10.213.7.0/24", "table", "4213"]
     subprocess.run([ip, "route", "add", *words], check=True)
     yield words[1]
