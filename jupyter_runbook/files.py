@@ -6,13 +6,13 @@ import fcntl
 import os
 import tempfile
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["PARTIAL", "held", "lock", "write_atomically"]
+__all__ = ["PARTIAL", "held", "lock", "replacing", "write_atomically"]
 
 #: How the name of a file begins that was not written to its end; whoever was killed while writing leaves it.
 PARTIAL = ".partial-"
@@ -33,13 +33,33 @@ def write_atomically(path: Path, text: str) -> None:
     OSError
         It could not be written (no room, no right); what was there before is untouched.
     """
+    with replacing(path) as file:
+        file.write(text.encode("utf-8", "surrogatepass"))
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece, as `write_atomically` does it whole: it takes its place when the block is left.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mode
+        Who may read and write it; None for as the old one was, or as new files are here.
+
+    Raises
+    ------
+    OSError
+        As `write_atomically`; whatever the block raises leaves what was there before, too.
+    """
     path = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
-            os.fchmod(file.fileno(), _mode(path))
+            os.fchmod(file.fileno(), _mode(path) if mode is None else mode)
             os.fsync(file.fileno())
         os.replace(name, path)  # noqa: PTH105 -- beside os.fsync, which has no form in pathlib
     except BaseException:

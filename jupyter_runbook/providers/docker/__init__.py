@@ -8,6 +8,7 @@ at a time, as the core says.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.plan import Change, Plan
@@ -18,16 +19,17 @@ from jupyter_runbook.providers.docker.model import DockerSpec
 from jupyter_runbook.providers.docker.operations import operations
 from jupyter_runbook.providers.docker.project import read_project
 from jupyter_runbook.providers.docker.result import rows
-from jupyter_runbook.providers.docker.state import HostState, observe, same_containers
+from jupyter_runbook.providers.docker.state import HostState, Local, observe, same_containers
 from jupyter_runbook.providers.docker.work import Work
 from jupyter_runbook.spec.options import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from jupyter_runbook.provider import Context
     from jupyter_runbook.providers.docker.engine import Engine
     from jupyter_runbook.spec.cell import Cell
+    from jupyter_runbook.stop import Stop
 
 __all__ = ["Docker"]
 
@@ -79,6 +81,13 @@ class Docker(Provider[DockerSpec, State]):
         Option(("--project",), "the project's name; left out, as Compose: name:, or the folder", "NAME"),
         Option(("--project-directory",), "what .env and relative paths are looked for in; left out, here", "DIR"),
         Option(("--profile",), "a profile whose services are wanted too", "NAME", many=True),
+        Option(
+            ("--load",),
+            "an archive of docker save, or another engine's address, whose images come before a registry's",
+            "FILE|URL",
+            many=True,
+        ),
+        Option(("--save",), "keep the cell's images in an archive, as docker save writes it", "FILE"),
         Option(("--push",), "push what is built to its registry, where that has another one or none"),
         Option(("--volumes",), "with --absent: the volumes too, with their data"),
         Option(("--remove-orphans",), "remove the project's containers of services that are not in the cell"),
@@ -91,6 +100,9 @@ class Docker(Provider[DockerSpec, State]):
         """Read a Compose file, and the files beside it that it takes values from."""
         if cell.own("volumes") and not cell.options.absent:
             raise cell.refuse("--volumes", "it is for --absent alone; it would remove the volumes' data")
+        for option in ("load", "save"):
+            if cell.own(option) and cell.options.absent:
+                raise cell.refuse(f"--{option}", "images are not removed with --absent, nor are they needed")
         return read_project(cell)
 
     def title(self, spec: DockerSpec) -> str:
@@ -105,14 +117,14 @@ class Docker(Provider[DockerSpec, State]):
 
         for notice in spec.notices:
             ctx.output(f"{notice}\n")
-        builds = _builds(spec, ctx)
+        local = self._local(spec, ctx.stop)
         if len(spec.hosts) == 1:
             [(host, address)] = spec.hosts.items()
-            found = {host: observe(spec, self.engine(address), ctx.stop, builds)}
+            found = {host: observe(spec, self.engine(address), ctx.stop, local)}
         else:
             with ThreadPoolExecutor(len(spec.hosts), "runbook docker host") as pool:
                 asked = {
-                    host: pool.submit(observe, spec, self.engine(address), ctx.stop, builds)
+                    host: pool.submit(observe, spec, self.engine(address), ctx.stop, local)
                     for host, address in spec.hosts.items()
                 }
                 found = {host: one.result() for host, one in asked.items()}
@@ -144,12 +156,26 @@ class Docker(Provider[DockerSpec, State]):
     def apply(self, change: Change, spec: DockerSpec, ctx: Context) -> Any:
         """Do one operation."""
         operation = operations(spec, ctx.state)[change.resource]
-        return Work(self.engine(spec.hosts[operation.host]), spec, ctx).do(operation)
+        return Work(self.engine(spec.hosts[operation.host]), spec, ctx, self.engine).do(operation)
 
     def result(self, spec: DockerSpec, state: State) -> Result:
         """Return a row a container: what it is, and where it can be reached; and the project and the engines."""
         facts = {"project": spec.project, "hosts": list(spec.hosts.values())}
         return Result([row for host, one in state.items() for row in rows(spec, host, one)], facts)
+
+    def _local(self, spec: DockerSpec, stop: Stop) -> Local:
+        """Return what images can be made of here, or come from."""
+        if spec.absent:
+            return Local()
+        if not (spec.load or spec.save):
+            return Local(_builds(spec, (), stop))
+        from jupyter_runbook.providers.docker.archives import contents, offers
+
+        images = dict.fromkeys(one.image for one in spec.services.values())
+        offered = offers(spec.load, images, self.engine, stop)
+        kept = Path(spec.save).expanduser() if spec.save else None
+        saved = contents(kept) if kept and kept.exists() else None
+        return Local(_builds(spec, offered, stop), offered, saved)
 
     def engine(self, address: str) -> Engine:
         """Return the engine at an address; its connections are kept from cell to cell."""
@@ -158,9 +184,10 @@ class Docker(Provider[DockerSpec, State]):
         return self._engines[address]
 
 
-def _builds(spec: DockerSpec, ctx: Context) -> dict[str, str]:
-    if spec.absent or not any(service.build for service in spec.services.values()):
+def _builds(spec: DockerSpec, offered: Container[str], stop: Stop) -> dict[str, str]:
+    wanted = {key: one for key, one in spec.services.items() if one.build and one.image not in offered}
+    if not wanted:
         return {}
     from jupyter_runbook.providers.docker.images import build_digest
 
-    return {key: build_digest(one.build, ctx.stop) for key, one in spec.services.items() if one.build}
+    return {key: build_digest(one.build, stop) for key, one in wanted.items() if one.build}

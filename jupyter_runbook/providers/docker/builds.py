@@ -21,7 +21,7 @@ __all__ = ["read_build"]
 def read_build(node: Node, around: Surroundings) -> Build:
     """Read how an image is built: a folder, or a mapping."""
     if not isinstance(node.value, dict):
-        return Build(_context(node, around))
+        return Build(_context(node, around), apart=around.archives)
     known: dict[str, Callable[[Node], Any]] = {
         "context": lambda one: _context(one, around),
         "dockerfile": lambda one: one.text(),
@@ -50,7 +50,7 @@ def read_build(node: Node, around: Surroundings) -> Build:
         raise node.child("dockerfile_inline").error("there is a dockerfile too", hint="keep one of the two")
     values["inline"] = values.pop("dockerfile_inline", None)
     values.setdefault("context", str(around.folder))
-    return Build(platform=platforms[0] if platforms else None, **values)
+    return Build(platform=platforms[0] if platforms else None, apart=around.archives, **values)
 
 
 def _context(node: Node, around: Surroundings) -> str:

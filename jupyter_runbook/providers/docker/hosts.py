@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.spec.cell import Cell
 
-__all__ = ["connect", "read_hosts"]
+__all__ = ["connect", "engine_address", "read_hosts"]
 
 LOCAL = "/var/run/docker.sock"
 SCHEMES = ("unix", "tcp", "http", "https", "ssh")
@@ -51,18 +51,25 @@ def read_hosts(cell: Cell, variables: Mapping[str, str]) -> dict[str, str]:
 
 def _named(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
-        return [(str(name), _address(one)) for name, one in value.items()]
+        return [(str(name), engine_address(one)) for name, one in value.items()]
     if isinstance(value, (list, tuple)):
-        return [(_address(one), _address(one)) for one in value]
-    return [(_address(value), _address(value))]
+        return [(engine_address(one), engine_address(one)) for one in value]
+    return [(engine_address(value), engine_address(value))]
 
 
-def _address(value: Any) -> str:
+def engine_address(value: Any, option: str = "--host") -> str:
+    """Return an engine's address as it is used.
+
+    Raises
+    ------
+    InvalidSpec
+        It is none.
+    """
     text = value.strip() if isinstance(value, str) else ""
     parts = urlsplit(text)
     if parts.scheme not in SCHEMES or not (parts.path if parts.scheme == "unix" else parts.hostname):
         raise InvalidSpec(
-            f"--host: {value!r} is no engine's address",
+            f"{option}: {value!r} is no engine's address",
             line=1,
             hint="unix:///var/run/docker.sock, tcp://HOST:2376 or ssh://USER@HOST",
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.files import PARTIAL
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.providers.docker.model import Build, Service
     from jupyter_runbook.stop import Stop
 
-__all__ = ["build", "build_digest", "pull", "push", "remote_digest", "split_reference"]
+__all__ = ["build", "build_digest", "familiar", "pull", "push", "remote_digest", "split_reference"]
 
 # Where a replay puts work logs.
 WORKLOGS = "worklogs"
@@ -45,6 +46,14 @@ def split_reference(name: str) -> tuple[str, str]:
         return repository, digest
     head, colon, tag = name.rpartition(":")
     return (head, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def familiar(name: str) -> str:
+    """Return an image's name as an engine lists it: with its tag, and without what Docker Hub's is called in full."""
+    for prefix in ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/"):
+        name = name.removeprefix(prefix)
+    repository, tag = split_reference(name)
+    return f"{repository}@{tag}" if tag.startswith("sha256:") else f"{repository}:{tag}"
 
 
 def pull(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
@@ -210,15 +219,14 @@ def _files(how: Build) -> list[str]:
     from docker.utils.build import exclude_paths
 
     ignored: list[str] = []
-    own = [f"{FOLDER}", f"**/{FOLDER}", ".ipynb_checkpoints"]
+    own = [f"{FOLDER}", f"**/{FOLDER}", ".ipynb_checkpoints", f"**/{PARTIAL}*"]
     path = Path(how.context, f"{how.dockerfile}.dockerignore")
     path = path if path.is_file() else Path(how.context, ".dockerignore")
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
         ignored = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(
-        exclude_paths(how.context, [*ignored, *own], dockerfile=how.dockerfile if how.inline is None else None)
-    )
+    found = exclude_paths(how.context, [*ignored, *own], dockerfile=how.dockerfile if how.inline is None else None)
+    return sorted(name for name in found if str(Path(how.context, name)) not in how.apart)
 
 
 _INLINE = ".runbook.Dockerfile"

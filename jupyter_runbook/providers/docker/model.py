@@ -17,7 +17,10 @@ __all__ = ["Build", "Dependency", "DockerSpec", "File", "Network", "Service", "V
 
 @dataclass(frozen=True)
 class Build:
-    """How an image is built; see the Compose Build Specification."""
+    """How an image is built; see the Compose Build Specification.
+
+    ``apart`` are the files that have nothing to do with it, wherever they are: the archives of the cell.
+    """
 
     context: str
     dockerfile: str = "Dockerfile"
@@ -33,6 +36,7 @@ class Build:
     platform: str | None = None
     pull: bool = False
     no_cache: bool = False
+    apart: frozenset[str] = frozenset()
 
     def names(self, image: str) -> tuple[str, ...]:
         """Return all that the image of a service is called."""
@@ -166,6 +170,10 @@ class DockerSpec:
         Whether containers of services that the cell does not have are removed.
     push
         Whether what is built is pushed to its registry.
+    load
+        The archives, and the engines' addresses, that images are taken from where these have them.
+    save
+        The archive that the images are kept in; None for none.
     notices
         What people should know about how the cell was read.
     """
@@ -180,4 +188,6 @@ class DockerSpec:
     remove_volumes: bool = False
     remove_orphans: bool = False
     push: bool = False
+    load: tuple[str, ...] = ()
+    save: str | None = None
     notices: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import Conflict, ToolFailed
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.docker.compare import Scene
-from jupyter_runbook.providers.docker.labels import BUILD
+from jupyter_runbook.providers.docker.imaging import plan_images
 from jupyter_runbook.providers.docker.operation import Operation
 from jupyter_runbook.providers.docker.placing import Place, place_operations
 from jupyter_runbook.providers.docker.resources import network_differences, volume_differences
@@ -70,13 +70,7 @@ class Planner:
         """Return all that makes the engine what the cell says."""
         self.refuse()
         self.leavings()
-        images: dict[str, Service] = {}
-        for service in self.spec.services.values():
-            images.setdefault(service.image, service)
-        for service in images.values():
-            self.image(service)
-        for service in images.values() if self.spec.push else ():
-            self.pushes(service)
+        plan_images(self)
         # What most often fails comes before anything is touched.
         self.first = tuple(resource for resource, one in self.found.items() if one.change.kind == "image" and one.task)
         for network in self.spec.networks.values():
@@ -170,61 +164,6 @@ class Planner:
             "needs": self.first,
         }
         self.add(kind, target.name, Action.CREATE, "is not there", **known)
-
-    def image(self, service: Service) -> None:
-        """Plan a service's image: build it, pull it, or leave it."""
-        now = self.state.images.get(service.image)
-        short = now["Id"].removeprefix("sha256:")[:12] if now else ""
-        name = service.image
-        before = {"id": short} if now else None
-        if service.build:
-            labels = ((now or {}).get("Config") or {}).get("Labels") or {}
-            if now and labels.get(BUILD) == self.state.builds.get(service.name):
-                self.add("image", name, Action.NO_OP, f"is built ({short})")
-                return
-            action, why = (Action.CREATE, "is not there") if now is None else (Action.UPDATE, "its source was changed")
-            known: dict[str, Any] = {
-                "before": before,
-                "after": shown(service.build),
-                "service": service,
-                "task": "build",
-            }
-            self.add("image", name, action, f"{why}: build", **known)
-            return
-        if now is None and service.pull_policy == "never":
-            raise ToolFailed(
-                f"the image {name} is not there, and pull_policy is never",
-                hint="build, load or tag it in a step above",
-                resource=self.called("image", name),
-            )
-        remote = self.state.remote.get(name)
-        stale = bool(remote) and not any(one.endswith(f"@{remote}") for one in (now or {}).get("RepoDigests") or ())
-        if now and not stale:
-            self.add("image", name, Action.NO_OP, f"is there ({short})")
-            return
-        action, why = (Action.CREATE, "is not there") if now is None else (Action.UPDATE, "the registry has another")
-        after = {"digest": remote} if remote else None
-        self.add("image", name, action, f"{why}: pull", before=before, after=after, service=service, task="pull")
-
-    def pushes(self, service: Service) -> None:
-        """Push what is built, under each of its names, where the registry has another one."""
-        built = self.found[self.called("image", service.image)]
-        for name in service.build.names(service.image) if service.build else ():
-            remote = self.state.remote.get(name)
-            digests = (self.state.images.get(service.image) or {}).get("RepoDigests") or ()
-            if built.change.action is Action.NO_OP and remote and any(one.endswith(f"@{remote}") for one in digests):
-                self.add("push", name, Action.NO_OP, "the registry has it")
-                continue
-            why = "the registry has another" if remote else "the registry has none"
-            self.add(
-                "push",
-                name,
-                Action.UPDATE if remote else Action.CREATE,
-                f"{why}: push",
-                before={"digest": remote} if remote else None,
-                needs=(built.change.resource,),
-                task="push",
-            )
 
     def in_order(self) -> list[Service]:
         """Return the services, each after those that it depends on; what nothing binds stays as the cell has it."""

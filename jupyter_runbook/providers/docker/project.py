@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.providers.docker.extends import extended
-from jupyter_runbook.providers.docker.hosts import read_hosts
+from jupyter_runbook.providers.docker.hosts import engine_address, read_hosts
 from jupyter_runbook.providers.docker.interpolate import interpolate, variables
 from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service, Volume
 from jupyter_runbook.providers.docker.services import read_service
@@ -70,6 +70,7 @@ def read_project(cell: Cell) -> DockerSpec:
             for kind in ("configs", "secrets")
             for key, one in declared[kind].items()
         },
+        frozenset(str(Path(one).expanduser().resolve()) for one in (*cell.own("load"), cell.own("save")) if one),
     )
     nodes = {key: one for key, one in parts["services"].mapping().items() if not key.startswith("x-")}
     services = {key: read_service(one, around) for key, one in nodes.items()}
@@ -85,9 +86,10 @@ def read_project(cell: Cell) -> DockerSpec:
     volumes = {key: _volume(one, project) for key, one in declared["volumes"].items()}
     mounted = {mount.source for one in awake.values() for mount in one.mounts or () if mount.type == "volume"}
     everything = cell.options.absent
+    hosts = read_hosts(cell, lookup.variables)
     return DockerSpec(
         project=project,
-        hosts=read_hosts(cell, lookup.variables),
+        hosts=hosts,
         services=awake,
         networks={key: one for key, one in networks.items() if everything or key in used},
         volumes={key: one for key, one in volumes.items() if everything or key in mounted},
@@ -96,6 +98,8 @@ def read_project(cell: Cell) -> DockerSpec:
         remove_volumes=bool(cell.own("volumes")),
         remove_orphans=bool(cell.own("remove_orphans")),
         push=bool(cell.own("push")),
+        load=_sources(cell),
+        save=_archive(cell, awake, hosts),
         notices=tuple(f"the variable {name} is not set: it counts as empty" for name in sorted(lookup.unset)),
     )
 
@@ -136,6 +140,36 @@ class _Lookup:
         if re.search(r"\$\{[A-Za-z0-9_]+:?[-+]", text):
             self.unset = before  # it says what is to stand there instead
         return secret_by_name(taken[0], filled) if taken else filled
+
+
+def _sources(cell: Cell) -> tuple[str, ...]:
+    """Return what ``--load`` names; a file has to be there."""
+    found = []
+    for text in cell.own("load") or ():
+        if "://" in text:
+            found.append(engine_address(text, "--load"))
+        elif Path(text).expanduser().is_file():
+            found.append(text)
+        else:
+            raise InvalidSpec(f"--load: the archive {text} is not there", line=1, hint="--save writes one")
+    return tuple(found)
+
+
+def _archive(cell: Cell, services: Mapping[str, Service], hosts: Mapping[str, str]) -> str | None:
+    """Return what ``--save`` names, if that can be."""
+    text = cell.own("save")
+    if text is None:
+        return None
+    if len(hosts) > 1:
+        raise cell.refuse("--save", f"there are {len(hosts)} engines; an archive is saved from one")
+    for service in services.values():
+        if "@" in service.image:
+            raise cell.refuse("--save", f"an archive can't keep the name {service.image}; name the image by its tag")
+    path = Path(text).expanduser()
+    if path.is_dir() or not path.parent.is_dir():
+        what = f"{text} is a folder" if path.is_dir() else f"the folder of {text} is not there"
+        raise InvalidSpec(f"--save: {what}", line=1, hint="name a file in a folder that is there: --save site.tar")
+    return str(text)
 
 
 def _project(cell: Cell, parts: Mapping[str, Node], folder: Path, known: Mapping[str, str]) -> str:

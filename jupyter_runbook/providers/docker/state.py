@@ -15,12 +15,13 @@ from jupyter_runbook.providers.docker.lock import left_behind, lock_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jupyter_runbook.providers.docker.archives import Offer
     from jupyter_runbook.providers.docker.engine import Engine
     from jupyter_runbook.providers.docker.model import DockerSpec
     from jupyter_runbook.providers.docker.ports import Port
     from jupyter_runbook.stop import Stop
 
-__all__ = ["NEXT", "OLD", "HostState", "container_name", "name_of", "observe", "place", "same_containers"]
+__all__ = ["NEXT", "OLD", "HostState", "Local", "container_name", "name_of", "observe", "place", "same_containers"]
 
 #: How the names of a container end that is to replace one, and of one that is replaced, while that is done.
 NEXT, OLD = ".next", ".old"
@@ -28,6 +29,25 @@ NEXT, OLD = ".next", ".old"
 SIDE_BY_SIDE = 4
 
 Inspected = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Local:
+    """What images can be made of, or come from, whichever engine they are for.
+
+    Parameters
+    ----------
+    builds
+        What the image of each service would be built from, as a digest.
+    offers
+        Where images can be had without a registry, by name.
+    saved
+        What the archive has that the images are to be saved in, by their familiar names; None where there is none.
+    """
+
+    builds: Mapping[str, str] = field(default_factory=dict)
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    saved: Mapping[str, frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +72,8 @@ class HostState:
         Who has the ports that the cell wants, of those that somebody else has.
     taken
         The containers that are not ours and have a name that the cell needs, as listed.
-    builds
-        What the image of each service would be built from, as a digest.
+    local
+        What this machine has to do with it.
     remote
         The digest that the registry has of an image, of those that it was asked for; None where it has none.
     """
@@ -67,7 +87,7 @@ class HostState:
     lock: Inspected | None = None
     busy: Mapping[Port, str] = field(default_factory=dict)
     taken: tuple[Inspected, ...] = ()
-    builds: Mapping[str, str] = field(default_factory=dict)
+    local: Local = field(default_factory=Local)
     remote: Mapping[str, str | None] = field(default_factory=dict)
 
     def of(self, service: str, number: int) -> list[Inspected]:
@@ -93,15 +113,15 @@ def container_name(spec: DockerSpec, service: str, number: int) -> str:
     return given or f"{spec.project}-{service}-{number}"
 
 
-def observe(spec: DockerSpec, engine: Engine, stop: Stop, builds: Mapping[str, str]) -> HostState:
+def observe(spec: DockerSpec, engine: Engine, stop: Stop, local: Local) -> HostState:
     """Ask an engine for all that a cell is about.
 
     Parameters
     ----------
     spec, engine, stop
         What the cell says, the engine, and the step's token.
-    builds
-        What `HostState` has of the builds.
+    local
+        What `HostState` has of this machine.
 
     Raises
     ------
@@ -147,7 +167,7 @@ def observe(spec: DockerSpec, engine: Engine, stop: Stop, builds: Mapping[str, s
             volumes={key: one.result() for key, one in external.items()},
             ours=ours,
             images=images,
-            builds=builds,
+            local=local,
             remote=_remote(spec, engine, images),
             lock=next((one for one in networks if one["Name"] == lock_name(spec.project) and left_behind(one)), None),
             duplicates=_duplicates(spec, networks),

@@ -33,6 +33,8 @@ class Surroundings:
         The keys that the cell declares.
     files
         The contents of the configs and secrets that the cell declares, by ``configs`` or ``secrets`` and key.
+    archives
+        The archives that images are saved in and loaded from: no build has to do with them.
     """
 
     project: str
@@ -41,6 +43,7 @@ class Surroundings:
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     files: Mapping[tuple[str, str], str | Secret] = field(default_factory=dict)
+    archives: frozenset[str] = frozenset()
 
 
 def given(parts: Mapping[str, Node], key: str) -> bool:

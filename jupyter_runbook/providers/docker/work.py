@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, RunbookError, ToolFailed
@@ -14,6 +15,8 @@ from jupyter_runbook.providers.docker.state import NEXT, OLD, container_name, na
 from jupyter_runbook.providers.docker.waiting import wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_runbook.provider import Context
     from jupyter_runbook.providers.docker.engine import Engine
     from jupyter_runbook.providers.docker.model import DockerSpec, Service
@@ -34,9 +37,12 @@ class Work:
     ----------
     engine, spec, ctx
         Where, what the cell says, and the core's context.
+    reach
+        Returns the engine at an address: that which an image comes from.
     """
 
-    def __init__(self, engine: Engine, spec: DockerSpec, ctx: Context) -> None:
+    def __init__(self, engine: Engine, spec: DockerSpec, ctx: Context, reach: Callable[[str], Engine]) -> None:
+        self.reach = reach
         self.engine = engine
         self.spec = spec
         self.ctx = ctx
@@ -98,6 +104,31 @@ class Work:
         from jupyter_runbook.providers.docker.images import build
 
         return build(self.engine, _service(operation), self.ctx)
+
+    def load(self, operation: Operation) -> Any:
+        """Take an image from an archive or another engine, unless it came with one that was loaded before it."""
+        from jupyter_runbook.providers.docker.archives import is_engine, load
+
+        offer, name = operation.target, operation.name
+        if (now := self._image(name)) is None or now["Id"] not in offer.ids:
+            source = self.reach(offer.source) if is_engine(offer.source) else None
+            load(self.engine, offer, (name,), self.ctx, source)
+            now = self._image(name)
+        if now is None:
+            raise ToolFailed(f"{offer.source} was loaded, but there is no {name}", hint="save it anew")
+        return {"id": now["Id"].removeprefix("sha256:")[:12], "size": now.get("Size")}
+
+    def save(self, operation: Operation) -> Any:
+        """Save images into an archive."""
+        from jupyter_runbook.providers.docker.archives import save
+
+        return save(self.engine, Path(operation.name).expanduser(), operation.target, self.ctx)
+
+    def _image(self, name: str) -> dict[str, Any] | None:
+        try:
+            return dict(self.engine.get(f"/images/{name}/json"))
+        except NotFound:
+            return None
 
     def push(self, operation: Operation) -> Any:
         """Push an image."""
