@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.secret import MASK, Secret, no_masks
-from jupyter_runbook.spec.yamltext import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
 
-    from jupyter_runbook.spec.yamltext import Path
+    from jupyter_runbook.spec.yamltext import Document, Path
 
-__all__ = ["render", "render_text"]
+__all__ = ["fill_literals", "render", "render_text"]
 
 # An error shows so many characters of a template.
 SHOWN = 80
@@ -59,7 +59,29 @@ def render(
     InvalidSpec
         With the line of the scalar: see `render_text`; or two keys that come out the same.
     """
-    return Document(_walk(document, document.data, (), names, raw, literal), document.lines)
+    return replace(document, data=_walk(document, document.data, (), names, raw, literal))
+
+
+def fill_literals(document: Document, literal: Literal) -> Document:
+    """Fill every scalar that is no key in a way of the caller's own; there are no templates.
+
+    Raises
+    ------
+    InvalidSpec
+        With the line of the scalar: what the ValueError of ``literal`` says.
+    """
+
+    def walk(value: Any, path: Path) -> Any:
+        if isinstance(value, list):
+            return [walk(item, (*path, at)) for at, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: walk(item, (*path, key)) for key, item in value.items()}
+        try:
+            return literal(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise document.error(path, str(error)) from None
+
+    return replace(document, data=walk(document.data, ()))
 
 
 def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None, literal: Literal | None = None) -> Any:

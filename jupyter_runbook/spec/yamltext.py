@@ -47,18 +47,35 @@ class Document:
         Plain dicts (keys are strings), lists and scalars; None for an empty text.
     lines
         The line of each mapping key and list item by path, counted from 1 in the user's text.
+    origins
+        The file and the line there of what the user's text takes from another file; ``lines`` has where it does so.
     """
 
     data: Any
     lines: dict[Path, int] = field(default_factory=dict)
+    origins: dict[Path, tuple[str, int]] = field(default_factory=dict)
 
     def line(self, path: Path) -> int | None:
         """Return the line of a path, or of its nearest ancestor that has one."""
-        return next((self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None)
+        return self.lines.get(self._known(path))
+
+    def origin(self, path: Path) -> tuple[str, int] | None:
+        """Return the other file, and the line there, that a path or its nearest ancestor is from."""
+        return self.origins.get(self._known(path))
 
     def error(self, path: Path, message: str, *, hint: str | None = None) -> InvalidSpec:
         """Return an `InvalidSpec` that points at a path's line; the caller raises it."""
+        origin = self.origin(path)
+        message = f"{origin[0]}, line {origin[1]}: {message}" if origin else message
         return InvalidSpec(message, line=self.line(path), hint=hint)
+
+    def taken_from(self, file: str, line: int | None) -> Document:
+        """Return the same as another file's text, which the user's own refers to on a line."""
+        origins = {path: self.origins.get(path, (file, number)) for path, number in self.lines.items()}
+        return Document(self.data, dict.fromkeys(self.lines, line or 1), origins)
+
+    def _known(self, path: Path) -> Path:
+        return next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines), ())
 
 
 def dotted(path: Path) -> str:

@@ -42,6 +42,7 @@ SHOWN = 4
 
 BODY = """a Compose file: services, networks, volumes, configs, secrets, as the Compose Specification has them.
 ${VARIABLE} comes from the environment and .env, {{ expression }} from the notebook.
+include: [compose.yaml] takes a file that is there already; several come over one another with path: [a, b].
 What a container can be given as it is (limits, restart, networks) is updated; for all else it is replaced:
 the new one takes over when it is healthy, or the old one comes back."""
 

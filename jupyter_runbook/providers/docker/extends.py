@@ -1,121 +1,170 @@
-"""``extends`` of a service (the Compose Specification, "extends" and "Merge"): what one takes from another. Pure."""
+"""``extends`` of a service (the Compose Specification, "extends"): what one takes from another, here or elsewhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jupyter_runbook.secret import Secret
-from jupyter_runbook.spec.yamltext import Document
+from jupyter_runbook.providers.docker.lookup import read_file
+from jupyter_runbook.providers.docker.merging import merge
+from jupyter_runbook.spec.placed import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_runbook.spec.yamltext import Path
+    from jupyter_runbook.providers.docker.lookup import Lookup
+    from jupyter_runbook.spec.yamltext import Document
 
 __all__ = ["extended"]
 
-# What is taken as a whole from the service itself where both have it.
-_WHOLE = ("command", "entrypoint", "test")
-# What may be written as a mapping or as a list of KEY=VALUE.
-_PAIRS = ("environment", "labels", "sysctls", "annotations", "extra_hosts", "args")
-# What may be written as a mapping or as a list of keys.
-_KEYS = ("networks", "depends_on")
+
+@dataclass(frozen=True)
+class _File:
+    """A file with services: what its relative paths start from, and what it is in words."""
+
+    path: Path | None
+    folder: Path
+    services: dict[str, Placed]
+    what: str
 
 
-def extended(document: Document) -> Document:
+def extended(document: Document, folder: Path, lookup: Lookup) -> Document:
     """Return a document whose services have what they extend, and no ``extends`` any more.
+
+    Parameters
+    ----------
+    document, folder
+        The file, and what its relative paths start from: those of another file start from its own folder.
+    lookup
+        The variables, also for other files.
 
     Raises
     ------
     InvalidSpec
-        A service that is not there, that extends itself in the end, or that is in another file.
+        A service or a file that is not there, or a service that extends itself in the end.
     """
     services = document.data.get("services") if isinstance(document.data, dict) else None
     if not isinstance(services, dict):
         return document
     if not any(isinstance(one, dict) and "extends" in one for one in services.values()):
         return document
-    lines = dict(document.lines)
-    done: dict[str, Any] = {}
+    whole = Placed.of(document)
+    own = _File(None, folder, whole.value["services"].value, "this cell")
+    reader = _Reader(lookup)
+    made = {name: reader.resolve(own, name, ()) for name in own.services}
+    return whole.having({**whole.value, "services": whole.value["services"].having(made)}).document()
 
-    def resolve(name: str, above: tuple[str, ...]) -> Any:
-        if name in done:
-            return done[name]
-        service = services[name]
-        if isinstance(service, dict) and "extends" in service:
-            base = _base(document, name, services)
-            if base in above or base == name:
-                chain = " → ".join([*above, name, base])
-                raise document.error(("services", name, "extends"), f"they extend each other: {chain}")
-            taken = resolve(base, (*above, name))
-            own = {key: value for key, value in service.items() if key != "extends"}
-            service = _merge(taken, own, ()) if isinstance(taken, dict) else own
-            for path, line in document.lines.items():
-                if path[:2] == ("services", base):
-                    lines.setdefault(("services", name, *path[2:]), line)
-        done[name] = service
+
+class _Reader:
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+        self.files: dict[Path, _File] = {}
+        self.done: dict[tuple[Path | None, str], Placed] = {}
+
+    def resolve(self, file: _File, name: str, above: tuple[tuple[Path | None, str], ...]) -> Placed:
+        """Return a service with what it extends."""
+        here = (file.path, name)
+        if here in self.done:
+            return self.done[here]
+        service = file.services[name]
+        if isinstance(service.value, dict) and "extends" in service.value:
+            given = service.value["extends"]
+            base_file, base = self.base(file, name, given)
+            if (base_file.path, base) in (*above, here):
+                chain = " → ".join([one for _, one in above] + [name, base])
+                raise given.error(f"they extend each other: {chain}")
+            taken = self.resolve(base_file, base, (*above, here))
+            if base_file.folder != file.folder:
+                taken = _rebased(taken, base_file.folder)
+            own = service.having({key: value for key, value in service.value.items() if key != "extends"})
+            service = merge(taken, own) if isinstance(taken.value, dict) else own
+        self.done[here] = service
         return service
 
-    merged = {name: resolve(name, ()) for name in services}
-    return Document({**document.data, "services": merged}, lines)
+    def base(self, file: _File, name: str, given: Placed) -> tuple[_File, str]:
+        """Return what a service extends: the file, and the service's name there."""
+        parts = given.value if isinstance(given.value, dict) else {"service": given}
+        if unknown := parts.keys() - {"service", "file"}:
+            raise parts[min(unknown)].error(f"extends has no {min(unknown)}", hint="it takes service and file")
+        if "file" in parts:
+            file = self.read(file, parts["file"])
+        base = parts["service"].plain() if "service" in parts else None
+        if not isinstance(base, str) or base not in file.services:
+            raise parts.get("service", given).error(f"{name} extends {base!r}, which is no service of {file.what}")
+        return file, base
+
+    def read(self, file: _File, place: Placed) -> _File:
+        """Return another file, which is read once."""
+        shown = place.value
+        if not isinstance(shown, str):
+            raise place.error("the path of a file is needed")
+        path = (file.folder / Path(shown).expanduser()).resolve()
+        if path not in self.files:
+            whole = Placed.of(read_file(path, place, self.lookup, shown))
+            services = whole.value.get("services")
+            if services is None or not isinstance(services.value, dict):
+                raise place.error(f"{shown} has no services")
+            self.files[path] = _File(path, path.parent, services.value, shown)
+        return self.files[path]
 
 
-def _base(document: Document, name: str, services: dict[str, Any]) -> str:
-    place: Path = ("services", name, "extends")
-    given = services[name]["extends"]
-    if isinstance(given, dict):
-        if "file" in given:
-            raise document.error(
-                (*place, "file"), "extends from another file is not supported", hint="paste the service into this one"
-            )
-        given = given.get("service")
-    if not isinstance(given, str) or given not in services:
-        raise document.error(place, f"{name} extends {given!r}, which is no service of this cell")
-    return given
+def _rebased(service: Placed, folder: Path) -> Placed:
+    """Return a service whose relative paths start from a folder, whichever file it gets into."""
+    if not isinstance(service.value, dict):
+        return service
+    made = dict(service.value)
+    for key, change in _PATHS.items():
+        if key in made:
+            made[key] = change(made[key], folder)
+    return service.having(made)
 
 
-def _merge(base: dict[str, Any], own: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in own.items():
-        merged[key] = _both(key, base[key], value, (*path, key)) if key in base else value
-    return merged
+def _path(placed: Placed, folder: Path) -> Placed:
+    if not isinstance(placed.value, str) or placed.value.startswith("~"):
+        return placed
+    return placed.having(str(folder / placed.value))
 
 
-def _both(key: str, base: Any, own: Any, path: tuple[str, ...]) -> Any:
-    if key in _WHOLE:
-        return own
-    for names, split in ((_PAIRS, _pair), (_KEYS, _key)):
-        if key in names and isinstance(base, (dict, list)) and isinstance(own, (dict, list)):
-            return {**_mapped(base, split), **_mapped(own, split)}
-    if isinstance(base, dict) and isinstance(own, dict):
-        return _merge(base, own, path)
-    if isinstance(base, list) and isinstance(own, list):
-        if key == "volumes":
-            return list({_target(one): one for one in [*base, *own]}.values())
-        return [*base, *(one for one in own if one not in base)]
-    return own
+def _paths(placed: Placed, folder: Path) -> Placed:
+    """Change one path, a list of them, or mappings with one each."""
+    if isinstance(placed.value, list):
+        return placed.having([_paths(one, folder) for one in placed.value])
+    if isinstance(placed.value, dict):
+        return placed.having({key: _path(one, folder) if key == "path" else one for key, one in placed.value.items()})
+    return _path(placed, folder)
 
 
-def _mapped(value: Any, split: Callable[[Any], tuple[str, Any]]) -> dict[str, Any]:
-    return dict(value) if isinstance(value, dict) else dict(split(one) for one in value)
+def _build(placed: Placed, folder: Path) -> Placed:
+    if isinstance(placed.value, dict):
+        context = placed.value.get("context", placed.having("."))
+        return placed.having({**placed.value, "context": _build(context, folder)})
+    if isinstance(placed.value, str) and ("://" in placed.value or placed.value.startswith("git@")):
+        return placed
+    return _path(placed, folder)
 
 
-def _pair(item: Any) -> tuple[str, Any]:
-    text = item.reveal() if isinstance(item, Secret) else str(item)
-    mark = "=" if "=" in text or ":" not in text else ":"
-    key, found, value = text.partition(mark)
-    if isinstance(item, Secret) and value:
-        return key, Secret(value, name=item.name)
-    return key, value if found else None
+def _volumes(placed: Placed, folder: Path) -> Placed:
+    if isinstance(placed.value, list):
+        return placed.having([_volume(one, folder) for one in placed.value])
+    return placed
 
 
-def _key(item: Any) -> tuple[str, Any]:
-    return str(item), None
+def _volume(placed: Placed, folder: Path) -> Placed:
+    if isinstance(placed.value, dict):
+        kind, source = placed.value.get("type"), placed.value.get("source")
+        if kind is None or kind.value != "bind" or source is None:
+            return placed
+        return placed.having({**placed.value, "source": _path(source, folder)})
+    if not isinstance(placed.value, str) or not placed.value.startswith("."):
+        return placed
+    source, colon, target = placed.value.partition(":")
+    return placed.having(f"{folder / source}{colon}{target}") if colon else placed
 
 
-def _target(volume: Any) -> str:
-    """Return where a volume stands: one of the service's own takes the place of one that is taken over."""
-    if isinstance(volume, dict):
-        return str(volume.get("target"))
-    parts = str(volume).split(":")
-    return parts[0] if len(parts) == 1 else parts[1]
+_PATHS: dict[str, Callable[[Placed, Path], Placed]] = {
+    "build": _build,
+    "env_file": _paths,
+    "label_file": _paths,
+    "volumes": _volumes,
+}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-__all__ = ["InterpolationError", "interpolate", "read_env_file", "variables"]
+__all__ = ["InterpolationError", "interpolate", "read_env_file"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
@@ -90,13 +88,6 @@ def _braced(text: str, at: int, lookup: Callable[[str], str | None] | None) -> t
     if word.endswith("+"):
         return other if given else "", at + 1
     return (value or "") if given else other, at + 1
-
-
-def variables(folder: Path) -> dict[str, str]:
-    """Return the variables that a Compose file in a folder sees: its ``.env``, and over it the environment."""
-    path = folder / ".env"
-    found = read_env_file(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {**{name: value for name, value in found.items() if value is not None}, **os.environ}
 
 
 def read_env_file(text: str, known: Mapping[str, str] | None = None) -> dict[str, str | None]:

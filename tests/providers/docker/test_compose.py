@@ -249,7 +249,6 @@ BAD_EXTENDS = [
     ("services:\n  a: {extends: b, image: x}\n", "a extends 'b', which is no service of this cell", 3),
     ("services:\n  a: {extends: a, image: x}\n", "they extend each other: a → a", 3),
     ("services:\n  a: {extends: b}\n  b: {extends: a}\n", "they extend each other: a → b → a", 4),
-    ("services:\n  a: {extends: {file: o.yaml, service: a}}\n", "from another file is not supported", 3),
     ("services:\n  a: {image: x, mem_limit: lots}\n  b:\n    extends: a\n", "a size", 3),
 ]
 

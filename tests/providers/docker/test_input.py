@@ -23,7 +23,7 @@ WEB = "services:\n  web:\n    image: busybox\n"
 #: Body, options, line, what the message says, what the hint says.
 BAD = [
     ("", "", 2, "the cell is empty", "write a Compose file"),
-    ("web:\n  image: x\n", "", 2, "a Compose file has no web", "it takes name, version, services"),
+    ("web:\n  image: x\n", "", 2, "a Compose file has no web", "it takes name, version, include, services"),
     ("volumes:\n", "", 2, "there are no services", "services:"),
     (
         WEB + "    enviroment: {}\n",
@@ -87,7 +87,7 @@ BAD = [
     (WEB, "--host engine.example.net", 1, "'engine.example.net' is no engine's address", "ssh://USER@HOST"),
     (WEB, "--host {{ [] }}", 1, "--host names no engine", None),
     (WEB, "--host unix:///a --host unix:///a", 1, "unix:///a is there twice", None),
-    ("include: [other.yaml]\n" + WEB, "", 2, "include is not supported yet", None),
+    ("include: [other.yaml]\n" + WEB, "", 2, "No such file or directory: other.yaml", "the file that names it"),
 ]
 
 
