@@ -248,8 +248,8 @@ BAD = [
         "more.yaml, line 4: they extend each other",
     ),
     (
-        "services:\n  a:\n    extends: {file: first.yaml, service: web}\n    image: x, ports: ['80:80', x]\n",
-        5,
+        "services:\n  a:\n    extends: {file: first.yaml, service: web}\n    image: x\n    ports: ['80:80', x]\n",
+        6,
         "services.a.ports[1]",
     ),
 ]
