@@ -10,6 +10,7 @@ from jupyter_runbook.providers.docker.labels import FIELDS, fields_label, identi
 from jupyter_runbook.providers.docker.mounts import write_mounts
 from jupyter_runbook.providers.docker.ports import write_ports
 from jupyter_runbook.providers.docker.settings import SETTINGS, put
+from jupyter_runbook.providers.docker.state import container_name
 from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.providers.docker.compare import Difference
     from jupyter_runbook.providers.docker.model import DockerSpec, File, Service
 
-__all__ = ["container_body", "endpoint", "files_archive", "update_body"]
+__all__ = ["container_body", "endpoint", "files_archive", "update_body", "wanted_links", "with_containers"]
 
 # From this version on, a network has the address of a card; before, the container has one.
 MAC_BY_NETWORK = (1, 44)
@@ -57,8 +58,7 @@ def container_body(
     }
     for key, value in service.settings.items():
         setting = SETTINGS[key]
-        given = f"container:{shared[value]}" if key in {"ipc", "pid"} and value in shared else value
-        put(body, setting.path, setting.write(given))
+        put(body, setting.path, setting.write(with_containers(key, value, shared)))
     if service.environment is not None:
         body["Env"] = [f"{name}={_plain(value)}" for name, value in service.environment.items()]
     host = body["HostConfig"]
@@ -72,13 +72,34 @@ def container_body(
         return body
     first, how = next(iter(service.networks.items()))
     host["NetworkMode"] = spec.networks[first].name
-    body["NetworkingConfig"] = {"EndpointsConfig": {spec.networks[first].name: endpoint(service, how)}}
+    body["NetworkingConfig"] = {"EndpointsConfig": {spec.networks[first].name: endpoint(spec, service, how)}}
     if "mac_address" in how and api < MAC_BY_NETWORK:
         body["MacAddress"] = how["mac_address"]
     return body
 
 
-def endpoint(service: Service, how: Mapping[str, Any]) -> dict[str, Any]:
+def with_containers(key: str, value: Any, shared: Mapping[str, str]) -> Any:
+    """Return a setting's value with containers in place of services; one that is not there is called as nothing is.
+
+    Parameters
+    ----------
+    key, value
+        The setting.
+    shared
+        The IDs of the containers, by ``service:NAME``.
+    """
+    if key in {"ipc", "pid"} and str(value).startswith("service:"):
+        return f"container:{shared.get(value)}"
+    if key == "volumes_from":
+        split = [one.split(":") for one in value]
+        return sorted(
+            ":".join(["container", str(shared.get(f"service:{whose}")) if kind == "service" else whose, *mode])
+            for kind, whose, *mode in split
+        )
+    return value
+
+
+def endpoint(spec: DockerSpec, service: Service, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a container is in a network: its names, and its addresses where they are given."""
     ipam = {
         "IPv4Address": how.get("ipv4_address"),
@@ -88,11 +109,23 @@ def endpoint(service: Service, how: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"Aliases": sorted({service.name, *how.get("aliases", ())})}
     if any(ipam.values()):
         found["IPAMConfig"] = {key: value for key, value in ipam.items() if value}
+    if links := wanted_links(spec, service):
+        found["Links"] = links
     if "mac_address" in how:
         found["MacAddress"] = how["mac_address"]
     if "driver_opts" in how:
         found["DriverOpts"] = how["driver_opts"]
     return found
+
+
+def wanted_links(spec: DockerSpec, service: Service) -> list[str]:
+    """Return what a container of a service finds by another name: ``CONTAINER:NAME``."""
+    own = [
+        f"{container_name(spec, key, number)}:{alias}"
+        for key, alias in service.links
+        for number in range(1, spec.services[key].scale + 1 if key in spec.services else 1)
+    ]
+    return sorted({*own, *(f"{name}:{alias}" for name, alias in service.external_links)})
 
 
 def update_body(service: Service, differences: Iterable[Difference]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.providers.docker.body import with_containers
 from jupyter_runbook.providers.docker.labels import digest_of, fields_of, fingerprints, foreign
 from jupyter_runbook.providers.docker.mounts import seen_mounts
 from jupyter_runbook.providers.docker.ports import seen_ports
@@ -12,7 +13,7 @@ from jupyter_runbook.providers.docker.settings import SETTINGS
 from jupyter_runbook.secret import Secret, is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jupyter_runbook.providers.docker.model import Service
     from jupyter_runbook.providers.docker.settings import Setting
@@ -69,6 +70,8 @@ class Scene:
         The engine's names of the cell's volumes, by key.
     containers
         The IDs of the containers that others share something with, by ``service:NAME``.
+    links
+        What is found by which name: ``CONTAINER:NAME``.
     """
 
     image: Inspected | None
@@ -77,6 +80,7 @@ class Scene:
     network_ids: Mapping[str, str]
     volumes: Mapping[str, str]
     containers: Mapping[str, str]
+    links: Sequence[str] = ()
 
 
 def compare(service: Service, container: Inspected, scene: Scene) -> list[Difference]:
@@ -135,9 +139,18 @@ class _Comparison:
             return "differs from the cell"
         return cause
 
-    def cause_of_network(self) -> str:
+    def cause_of_share(self, field: str) -> str:
+        """Say why what is shared with another service is another one's: no hand changes that."""
+        cause = self.cause(field)
+        if cause != "changed by hand" or not self.service.shares:
+            return cause
+        names = self.service.shares
+        gone = [name for name in names if f"service:{name}" not in self.scene.containers]
+        return f"{', '.join(gone)} is made anew" if gone else f"{', '.join(names)} is another container now"
+
+    def cause_of_network(self, field: str = "networks") -> str:
         """Say where a difference in the networks comes from; see `cause_of_setting`."""
-        cause = self.cause("networks")
+        cause = self.cause(field)
         return "differs from the cell" if cause.endswith("the cell") else cause
 
     def dropped(self, field: str) -> bool:
@@ -162,7 +175,9 @@ class _Comparison:
             if key in self.service.settings:
                 wanted = self.service.settings[key]
                 if not self._fits(setting, wanted, seen):
-                    yield Difference(key, seen, wanted, self.cause_of_setting(setting, seen), setting.update)
+                    shared = key in {"ipc", "pid", "volumes_from"}
+                    cause = self.cause_of_share(key) if shared else self.cause_of_setting(setting, seen)
+                    yield Difference(key, seen, wanted, cause, setting.update)
             elif self.dropped(key):
                 default = setting.found(self.made_from) if setting.inherited else _default(setting)
                 if seen != default:
@@ -173,8 +188,7 @@ class _Comparison:
 
     def _fits(self, setting: Setting, wanted: Any, seen: Any) -> bool:
         key = setting.key
-        if key in {"ipc", "pid"} and str(wanted).startswith("service:"):
-            return bool(seen == f"container:{self.scene.containers.get(wanted)}")
+        wanted = with_containers(key, wanted, self.scene.containers)
         canonical = setting.seen(setting.write(wanted)) if wanted is not None else None
         if isinstance(canonical, bool):
             return bool(seen) is canonical
@@ -233,6 +247,8 @@ class _Comparison:
             if now is None or (now.type, now.source, now.read_only) != (mount.type, mount.source, mount.read_only):
                 yield Difference(f"volumes.{target}", now and str(now), str(mount), self.cause("volumes"))
         tmpfs = self.service.settings.get("tmpfs") or {}
+        if self.service.settings.get("volumes_from"):
+            return  # what else there is, the other container has
         for target, now in seen.items():
             # What has no name of its own comes from the image, or from the container that this one took over from.
             if target not in wanted and target not in tmpfs and not (now.type == "volume" and not now.source):
@@ -245,7 +261,7 @@ class _Comparison:
             if wanted.startswith("service:"):
                 wanted = f"container:{self.scene.containers.get(wanted)}"
             if mode != wanted and {mode, wanted} != {"default", "bridge"}:
-                yield Difference("network_mode", mode, self.service.network_mode, self.cause("network_mode"))
+                yield Difference("network_mode", mode, self.service.network_mode, self.cause_of_share("network_mode"))
             return
         if mode in {"host", "none"} or str(mode).startswith("container:"):
             yield Difference("network_mode", mode, None, self.cause("network_mode"))
@@ -272,6 +288,11 @@ class _Comparison:
                 yield Difference(
                     f"networks.{key}.{field}", given, how[field], self.cause_of_network(), update=True, network=name
                 )
+        if sorted(now.get("Links") or ()) != list(self.scene.links):
+            links = sorted(now.get("Links") or ())
+            yield Difference(
+                "links", links, list(self.scene.links), self.cause_of_network("links"), update=True, network=name
+            )
         missing = {self.service.name, *how.get("aliases", ())} - set(now.get("Aliases") or ())
         if missing:
             yield Difference(

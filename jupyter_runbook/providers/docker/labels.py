@@ -77,6 +77,7 @@ def fingerprints(service: Service) -> dict[str, str]:
         "networks": service.networks,
         "network_mode": service.network_mode,
         "files": service.files or None,
+        "links": (service.links, service.external_links) if service.links or service.external_links else None,
         "platform": service.platform,
     }
     return {key: digest_of(value) for key, value in sorted(given.items()) if value is not None}

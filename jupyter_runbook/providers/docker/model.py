@@ -97,6 +97,10 @@ class Service:
         How many containers.
     container_name
         Their name, where it is not to be made up.
+    links
+        Other services that it finds by another name too: the services' keys, and the names.
+    external_links
+        The same for containers of other projects, by their names.
     """
 
     name: str
@@ -115,6 +119,16 @@ class Service:
     depends: Mapping[str, Dependency] = field(default_factory=dict)
     scale: int = 1
     container_name: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    external_links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """The services of which it shares the network, the processes or the volumes."""
+        modes = [self.network_mode, self.settings.get("ipc"), self.settings.get("pid")]
+        modes += self.settings.get("volumes_from") or ()
+        parts = [str(mode).split(":") for mode in modes]
+        return tuple(dict.fromkeys(part[1] for part in parts if part[0] == "service" and len(part) > 1))
 
     @property
     def one_shot(self) -> bool:

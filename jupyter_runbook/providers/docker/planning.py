@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, ToolFailed
 from jupyter_runbook.plan import Action, Change
+from jupyter_runbook.providers.docker.body import wanted_links
 from jupyter_runbook.providers.docker.compare import Scene
 from jupyter_runbook.providers.docker.imaging import plan_images
 from jupyter_runbook.providers.docker.operation import Operation
@@ -252,6 +253,7 @@ class Planner:
             network_ids={name: one["Id"] for name, one in settled.items() if one},
             volumes={key: one.name for key, one in self.spec.volumes.items()},
             containers=self.shared(service),
+            links=wanted_links(self.spec, service),
         )
 
     def shared(self, service: Service) -> dict[str, str]:

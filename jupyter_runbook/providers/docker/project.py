@@ -126,12 +126,18 @@ def _asleep(node: Node, cell: Cell, known: Mapping[str, str]) -> bool:
     return bool(names) and "*" not in active and not active & set(names)
 
 
+def _naming(node: Node, other: str) -> Node:
+    """Return the field of a service by which it needs another one."""
+    fields = ("depends_on", "links", "volumes_from", "network_mode", "ipc", "pid")
+    return next((node.child(key) for key in fields if other in str(node.value.get(key))), node)
+
+
 def _check_dependencies(nodes: Mapping[str, Node], awake: Mapping[str, Service], asleep: Iterable[str]) -> None:
     for key, service in awake.items():
         for other, how in service.depends.items():
             if other in awake or not how.required:
                 continue
-            place = nodes[key].child("depends_on") if "depends_on" in nodes[key].value else nodes[key]
+            place = _naming(nodes[key], other)
             if other in asleep:
                 raise place.error(f"{key} depends on {other}, whose profile is not active", hint="--profile NAME")
             raise place.error(f"{key} depends on {other}, which is no service of this cell")

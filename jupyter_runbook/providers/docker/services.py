@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.docker.builds import read_build
@@ -44,22 +45,21 @@ OWN = (
     "scale",
     "container_name",
     "mac_address",
+    "links",
+    "external_links",
+    "blkio_config",
 )
 #: Every key of a service.
-KEYS = tuple(sorted({*OWN, *IGNORED, *SETTINGS}))
+KEYS = tuple(sorted({*OWN, *IGNORED, *(key for key in SETTINGS if "." not in key)}))
 
 #: What the specification has and an engine by itself, or this provider, has not: why.
 UNSUPPORTED = {
     "credential_spec": "is Windows' own",
-    "external_links": "is of old: join the other container's network instead",
-    "links": "is of old: services of a network find each other by name; another name is one of networks' aliases",
     "models": "needs Docker's model runner",
     "provider": "needs a plugin of Compose",
     "use_api_socket": "would hand the engine to the container: mount its socket where you mean that",
     "post_start": "is not supported: write a %%shell step that waits for this one",
     "pre_stop": "is not supported: write a %%shell step",
-    "volumes_from": "is of old: name the volume in both services",
-    "blkio_config": "is not supported",
 }
 _PULL = {"if_not_present": "missing", "missing": "missing", "always": "always", "never": "never", "build": "build"}
 _CONDITIONS = {
@@ -88,12 +88,18 @@ def read_service(node: Node, around: Surroundings) -> Service:
         raise node.error(f"the service {name} has neither image nor build")
     settings = {key: setting.read(parts[key]) for key, setting in SETTINGS.items() if given(parts, key)}
     replicas = read_deploy(parts["deploy"], settings) if given(parts, "deploy") else None
+    if given(parts, "blkio_config"):
+        settings.update(_blkio(parts["blkio_config"]))
     scale = parts["scale"].integer(0) if given(parts, "scale") else 1 if replicas is None else replicas
     mode = parts["network_mode"].text() if given(parts, "network_mode") else None
     if mode is not None and "networks" in parts:
         raise parts["network_mode"].error("a service with networks has no network_mode", hint="keep one of the two")
+    for key in ("links", "external_links"):
+        if mode is not None and given(parts, key):
+            raise parts[key].error(f"a service with network_mode has no {key}", hint="join a network in its place")
     ports, volumes = given(parts, "ports"), given(parts, "volumes")
-    return Service(
+    links, external_links = _links(parts, "links"), _links(parts, "external_links")
+    service = Service(
         name=name,
         image=_image(parts, around, name),
         build=build,
@@ -107,10 +113,28 @@ def read_service(node: Node, around: Surroundings) -> Service:
         networks=None if mode is not None else _networks(parts, around),
         network_mode=mode,
         files=_files(parts, around),
-        depends=_depends(parts, (mode, settings.get("ipc"), settings.get("pid"))),
         scale=scale,
         container_name=_container_name(parts, scale),
+        links=links,
+        external_links=external_links,
     )
+    return replace(service, depends=_depends(parts, [*service.shares, *(key for key, _ in links)]))
+
+
+def _blkio(node: Node) -> dict[str, Any]:
+    known = {key.partition(".")[2]: key for key in SETTINGS if key.startswith("blkio_config.")}
+    return {known[key]: SETTINGS[known[key]].read(one) for key, one in node.mapping(known, "blkio_config").items()}
+
+
+def _links(parts: Mapping[str, Node], key: str) -> tuple[tuple[str, str], ...]:
+    """Read what a service finds by which name: ``NAME[:ALIAS]``."""
+    found = []
+    for one in parts[key].items() if given(parts, key) else ():
+        name, _, alias = one.text().partition(":")
+        if not name or ":" in alias:
+            raise one.wrong("NAME[:ALIAS]")
+        found.append((name, alias or name))
+    return tuple(sorted(set(found)))
 
 
 def _container_name(parts: Mapping[str, Node], scale: int) -> str | None:
@@ -203,10 +227,9 @@ def _files(parts: Mapping[str, Node], around: Surroundings) -> tuple[File, ...]:
     return tuple(found[target] for target in sorted(found))
 
 
-def _depends(parts: Mapping[str, Node], modes: Iterable[str | None]) -> dict[str, Dependency]:
-    """Read ``depends_on``; a service whose network or processes are shared has to be there as well."""
-    shared = [mode.partition(":")[2] for mode in modes if mode and mode.startswith("service:")]
-    found = dict.fromkeys(shared, Dependency())
+def _depends(parts: Mapping[str, Node], others: Iterable[str]) -> dict[str, Dependency]:
+    """Read ``depends_on``; those that a service shares something with, or is linked to, have to be there as well."""
+    found = dict.fromkeys(others, Dependency())
     if not given(parts, "depends_on"):
         return found
     node = parts["depends_on"]

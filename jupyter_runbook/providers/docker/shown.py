@@ -32,6 +32,7 @@ def _service(service: Service) -> dict[str, Any]:
     found["volumes"] = [str(mount) for mount in service.mounts or ()]
     if service.networks is not None and list(service.networks) != ["default"]:
         found["networks"] = {key: dict(how) for key, how in service.networks.items()}
+    found["links"] = [":".join(one) for one in (*service.links, *service.external_links)]
     found["network_mode"] = service.network_mode
     found["files"] = [file.target for file in service.files]
     found["platform"] = service.platform

@@ -254,11 +254,9 @@ class Work:
 
     def _shared(self, service: Service) -> dict[str, str]:
         """Return the IDs of the containers that a service shares something with."""
-        modes = (service.network_mode, service.settings.get("ipc"), service.settings.get("pid"))
-        names = {str(mode).partition(":")[2] for mode in modes if str(mode).startswith("service:")}
         return {
             f"service:{name}": self.engine.get(f"/containers/{container_name(self.spec, name, 1)}/json")["Id"]
-            for name in sorted(names)
+            for name in service.shares
         }
 
     def _put_files(self, service: Service, container: str) -> None:
@@ -282,7 +280,7 @@ class Work:
                 self._join(service, container, name, (service.networks or {})[keys[name]])
 
     def _join(self, service: Service, container: str, network: str, how: Any) -> None:
-        body = {"Container": container, "EndpointConfig": endpoint(service, how)}
+        body = {"Container": container, "EndpointConfig": endpoint(self.spec, service, how)}
         self.engine.call("POST", f"/networks/{network}/connect", body)
 
     def _start(self, container: str) -> None:

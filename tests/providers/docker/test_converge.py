@@ -95,7 +95,35 @@ def test_what_shares_a_network_is_replaced_with_it(yard: Yard) -> None:
     services["web"]["environment"] = {"A": "1"}
     record = yard.up(project(services))
     assert actions(record) == {"web-1": "replace", "side-1": "replace"}
+    assert row(record, "side").reason == "network_mode: web is made anew"
     assert yard.inspect("side")["HostConfig"]["NetworkMode"] == f"container:{yard.inspect('web')['Id']}"
+
+
+def test_volumes_of_another_service_follow_it(yard: Yard) -> None:
+    services: dict[str, dict[str, Any]] = {"db": {"volumes": ["/data"]}, "backup": {"volumes_from": ["db:ro"]}}
+    yard.up(project(services))
+    yard.execute("db", "touch", "/data/row")
+    assert yard.execute("backup", "ls", "/data").split() == ["row"]
+    services["db"]["environment"] = {"A": "1"}
+    record = yard.up(project(services))
+    assert actions(record) == {"db-1": "replace", "backup-1": "replace"}
+    assert row(record, "backup").reason == "volumes_from: db is made anew"
+    assert yard.execute("backup", "ls", "/data").split() == ["row"]
+
+
+def test_a_link_is_made_and_taken_away_in_place(yard: Yard) -> None:
+    services: dict[str, dict[str, Any]] = {"db": {}, "web": {"links": ["db:store"]}}
+    yard.up(project(services))
+    first = yard.inspect("web")["Id"]
+    services["db"]["scale"] = 2
+    services["web"]["links"] = ["db:store", "db"]
+    record = yard.up(project(services))
+    assert actions(record) == {"db-2": "create", "web-1": "update"}
+    assert yard.execute("web", "ping", "-c1", "-W2", "store").count("1 packets received") == 1
+    del services["web"]["links"]
+    assert actions(yard.up(project(services))) == {"web-1": "update"}
+    assert "bad address" in yard.execute("web", "ping", "-c1", "-W2", "store")
+    assert yard.inspect("web")["Id"] == first
 
 
 def test_networks_are_joined_and_left_in_place(yard: Yard) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from jupyter_runbook.providers.docker.services import KEYS
 from jupyter_runbook.providers.docker.settings import dig
 from jupyter_runbook.record import Status
 from tests.providers.docker.yard import Yard, told
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 M = 1 << 20
+#: A block device, and no part of one.
+DISK = next(
+    (
+        f"/dev/{one.name}"
+        for one in sorted(Path("/sys/class/block").iterdir())
+        if Path("/dev", one.name).is_block_device() and not (one / "partition").exists()
+    ),
+    "/dev/no-disk",
+)
 
 #: Name: (the fields of the service, where the engine tells of it, what it tells).
 FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
@@ -161,6 +168,22 @@ FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
     ),
     "shared": ({"network_mode": "service:command-list", "pid": "service:command-list"}, "Id", None),
     "shared-ipc": ({"ipc": "service:ipc"}, "Id", None),
+    "links": ({"links": ["command-list:store", "scale"], "external_links": ["elsewhere:far"]}, "Id", None),
+    "volumes_from": (
+        {"volumes_from": ["volumes:ro", "bind"], "networks": {"front": {}}},
+        "HostConfig.Binds",
+        None,
+    ),
+    "blkio": (
+        {
+            "blkio_config": {
+                "device_read_bps": [{"path": DISK, "rate": "12mb"}],
+                "device_write_iops": [{"path": DISK, "rate": 30}],
+            }
+        },
+        "HostConfig.BlkioDeviceReadBps",
+        [{"Path": DISK, "Rate": 12 * M}],
+    ),
     "scale": ({"scale": 2}, "Id", None),
     "container_name": ({"container_name": "{{ own }}"}, "Id", None),
 }
@@ -229,6 +252,9 @@ def look_inside(yard: Yard) -> None:
     assert yard.execute("secrets", "cat", "/run/secrets/key") == "hidden-away"
     assert yard.inspect("environment")["Config"]["Env"][:2] == ["A=x=1", "C="]
     assert "FROM_FILE=1" in yard.execute("env_file", "env")
+    assert yard.execute("links", "ping", "-c1", "-W2", "store").count("1 packets received")
+    assert yard.execute("volumes_from", "ls", "-d", "/data", "/there").split() == ["/data", "/there"]
+    assert "Read-only file system" in yard.execute("volumes_from", "touch", "/data/x")
     assert yard.execute("networks", "ping", "-c1", "-W2", "api").count("1 packets received")
     first = yard.inspect("command-list")["Id"]
     shared = yard.inspect("shared")["HostConfig"]
