@@ -27,7 +27,9 @@ SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 def read_hosts(cell: Cell, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the addresses of the engines that a cell names, by what people call them.
 
-    ``--host`` takes an address, or ``{{ name }}`` of one, of a list of them, or of a mapping of them by name.
+    ``--host`` takes an address, or ``{{ name }}`` of one, of a list of them, of a mapping of them by name, or of an
+    inventory: groups of hosts as Ansible's YAML inventories have them. A host's engine is then what its variable
+    ``docker_host`` says, or is reached with SSH by ``ansible_host``, ``ansible_user`` and ``ansible_port``.
 
     Raises
     ------
@@ -50,11 +52,49 @@ def read_hosts(cell: Cell, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
+        found: dict[str, str] = {}
+        for group in value.values():
+            found.update(_group(group, {}))
+        return list(found.items())
     if isinstance(value, dict):
         return [(str(name), engine_address(one)) for name, one in value.items()]
     if isinstance(value, (list, tuple)):
         return [(engine_address(one), engine_address(one)) for one in value]
     return [(engine_address(value), engine_address(value))]
+
+
+def _group(group: Any, above: Mapping[str, Any]) -> dict[str, str]:
+    """Return the engines of a group's hosts, and of those of its children, by the hosts' names."""
+    parts = {key: _known(group).get(key) for key in ("hosts", "children", "vars")}
+    known = {**above, **_known(parts["vars"])}
+    found = {
+        str(name): engine_address(_engine_of(name, {**known, **_known(own)}))
+        for name, own in _known(parts["hosts"]).items()
+    }
+    for child in _known(parts["children"]).values():
+        found.update(_group(child, known))
+    return found
+
+
+def _known(value: Any) -> dict[str, Any]:
+    """Return a part of an inventory, which may be left empty."""
+    if value is not None and not isinstance(value, dict):
+        hint = "{'all': {'hosts': {'web1': {'ansible_host': '10.0.0.5'}}}}"
+        raise InvalidSpec("--host: this is no inventory", line=1, hint=hint)
+    return value or {}
+
+
+def _engine_of(name: str, variables: Mapping[str, Any]) -> Any:
+    if "docker_host" in variables:
+        return variables["docker_host"]
+    host = str(variables.get("ansible_host", name))
+    address = f"[{host}]" if ":" in host else host
+    if user := variables.get("ansible_user"):
+        address = f"{user}@{address}"
+    if port := variables.get("ansible_port"):
+        address = f"{address}:{port}"
+    return f"ssh://{address}"
 
 
 def engine_address(value: Any, option: str = "--host") -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.providers.docker.engine import Engine
-from jupyter_runbook.providers.docker.hosts import connect, default_host
+from jupyter_runbook.providers.docker.hosts import _named, connect, default_host
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES
@@ -47,6 +48,36 @@ def test_certificates_are_those_of_the_docker_cli(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     assert connect("tcp://far:2376")._certificates == str(tmp_path)
     assert connect("unix:///x")._certificates is None
+
+
+INVENTORY = {
+    "all": {
+        "vars": {"ansible_user": "admin"},
+        "hosts": {"web1": {"ansible_host": "10.0.0.5"}, "web2": None},
+        "children": {
+            "far": {"hosts": {"db1": {"ansible_host": "fd00::1", "ansible_port": 2222, "ansible_user": "root"}}},
+            "near": {"hosts": {"here": {"docker_host": "unix:///run/docker.sock"}}},
+            "none": None,
+        },
+    }
+}
+
+
+def test_hosts_of_an_inventory() -> None:
+    assert dict(_named(INVENTORY)) == {
+        "web1": "ssh://admin@10.0.0.5",
+        "web2": "ssh://admin@web2",
+        "db1": "ssh://root@[fd00::1]:2222",
+        "here": "unix:///run/docker.sock",
+    }
+    for bad in (
+        {"all": {"hosts": ["web1"]}},
+        {"all": {"children": {"a": "b"}}},
+        {"a": {}, "b": "unix:///x"},
+        {"a": {"hosts": {"b": 1}}},
+    ):
+        with pytest.raises(InvalidSpec, match="this is no inventory"):
+            _named(bad)
 
 
 @pytest.fixture
