@@ -48,7 +48,9 @@ def project(docker_host: str) -> Iterator[str]:
 
 def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".env", ".drifted", ".runbook", "worklogs"))
+    shutil.copytree(
+        NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".env", ".drifted", "*.tar", ".runbook", "worklogs")
+    )
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DOCKER_HOST", docker_host)
     registry = DockerSandbox().env()["RUNBOOK_REGISTRY"]
@@ -58,6 +60,7 @@ def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pyt
         "settings of the site": "changed",
         "the application": "changed",
         "it answers": "ok",
+        "an archive for sites without a registry": "changed",
         "more memory for the site": "changed",
         "more memory for web, as a dry run": "planned",
         "more memory for web": "changed",
@@ -72,6 +75,7 @@ def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pyt
     changes = reasons(Path("a.ipynb"))
     assert changes["more memory for web"] == ["update: mem_limit: changed in the cell"]
     assert changes["as the cell says"] == ["update: mem_limit: differs from the cell; networks.back: changed by hand"]
+    assert changes["an archive for sites without a registry"] == ["create: is not there: save"]
     assert changes["the old tier is gone"] == ["delete: is there"]
 
 
