@@ -65,7 +65,7 @@ def container_body(
     if service.ports:
         host["PortBindings"] = write_ports(list(service.ports))
         body.setdefault("ExposedPorts", {}).update({port: {} for port in host["PortBindings"]})
-    host.update(write_mounts(service.mounts or (), {key: one.name for key, one in spec.volumes.items()}, kept))
+    host.update(write_mounts(service.all_mounts, {key: one.name for key, one in spec.volumes.items()}, kept))
     if service.networks is None:
         mode = service.network_mode or "default"
         host["NetworkMode"] = f"container:{shared[mode]}" if mode in shared else mode

@@ -21,7 +21,7 @@ __all__ = ["read_build"]
 def read_build(node: Node, around: Surroundings) -> Build:
     """Read how an image is built: a folder, or a mapping."""
     if not isinstance(node.value, dict):
-        return Build(_context(node, around), apart=around.archives)
+        return Build(_context(node, around), apart=around.archives, written=node.text())
     known: dict[str, Callable[[Node], Any]] = {
         "context": lambda one: _context(one, around),
         "dockerfile": lambda one: one.text(),
@@ -49,8 +49,9 @@ def read_build(node: Node, around: Surroundings) -> Build:
     if "dockerfile" in values and "dockerfile_inline" in values:
         raise node.child("dockerfile_inline").error("there is a dockerfile too", hint="keep one of the two")
     values["inline"] = values.pop("dockerfile_inline", None)
+    written = node.child("context").text() if "context" in values else "."
     values.setdefault("context", str(around.folder))
-    return Build(platform=platforms[0] if platforms else None, apart=around.archives, **values)
+    return Build(platform=platforms[0] if platforms else None, apart=around.archives, written=written, **values)
 
 
 def _context(node: Node, around: Surroundings) -> str:

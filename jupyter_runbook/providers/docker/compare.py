@@ -241,7 +241,7 @@ class _Comparison:
     def mounts(self) -> Iterator[Difference]:
         keys = {name: key for key, name in self.scene.volumes.items()}
         seen = seen_mounts(self.container, keys)
-        wanted = {mount.target: mount for mount in self.service.mounts or ()}
+        wanted = {mount.target: mount for mount in self.service.all_mounts}
         for target, mount in wanted.items():
             now = seen.get(target)
             if now is None or (now.type, now.source, now.read_only) != (mount.type, mount.source, mount.read_only):

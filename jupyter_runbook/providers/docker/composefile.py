@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.providers.docker.declared import read_content, read_network, read_volume
+from jupyter_runbook.providers.docker.declared import Content, read_content, read_network, read_volume
 from jupyter_runbook.providers.docker.extends import extended
 from jupyter_runbook.providers.docker.lookup import Lookup, read_file
 from jupyter_runbook.providers.docker.merging import merge_files
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.docker.model import Network, Service, Volume
     from jupyter_runbook.providers.docker.surroundings import Surroundings
-    from jupyter_runbook.secret import Secret
     from jupyter_runbook.spec.yamltext import Document
 
 __all__ = ["ComposeFile", "read_compose_file", "top_level"]
@@ -48,7 +47,7 @@ class ComposeFile:
     services: dict[str, Service] = field(default_factory=dict)
     networks: dict[str, Network] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
-    files: dict[tuple[str, str], str | Secret] = field(default_factory=dict)
+    files: dict[tuple[str, str], Content] = field(default_factory=dict)
 
     def add(self, other: ComposeFile, node: Node) -> None:
         """Take over what an included file declares.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jupyter_runbook.providers.docker.model import Network, Volume
 from jupyter_runbook.secret import Secret
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.spec.node import Node
 
-__all__ = ["read_content", "read_network", "read_volume"]
+__all__ = ["Content", "read_content", "read_network", "read_volume"]
 
 _FILE = ("file", "content", "environment", "name", "external", "template_driver", "driver", "driver_opts", "labels")
 
 
-def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) -> str | Secret:
-    """Return what a config or a secret holds; bytes that are no UTF-8 stand as lone surrogates."""
+class Content(NamedTuple):
+    """What a config or a secret holds, bytes that are no UTF-8 as lone surrogates; and the file, where it is one."""
+
+    text: str | Secret
+    path: str | None = None
+
+
+def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) -> Content:
+    """Read one of ``configs`` or ``secrets``."""
     key = str(node.path[-1])
     parts = node.mapping(_FILE, f"one of the {kind}")
     for other in ("external", "driver", "template_driver"):
@@ -29,10 +36,11 @@ def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) 
     if len(sources) != 1:
         raise node.error("one of file, content and environment is needed")
     one = parts[sources[0]]
+    path = None
     if sources[0] == "file":
-        path = folder / Path(one.text()).expanduser()
+        path = str(folder / Path(one.text()).expanduser())
         try:
-            text: str | Secret = path.read_bytes().decode("utf-8", "surrogateescape")
+            text: str | Secret = Path(path).read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
             raise one.error(f"{error.strerror}: {one.text()}", hint="make it in a step above") from None
     elif sources[0] == "environment":
@@ -42,8 +50,8 @@ def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) 
     else:
         text = one.secret_text()
     if kind == "secrets" and isinstance(text, str) and text:
-        return Secret(text, name=key)
-    return text
+        return Content(Secret(text, name=key), path)
+    return Content(text, path)
 
 
 def read_network(node: Node, project: str) -> Network:

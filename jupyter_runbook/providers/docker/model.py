@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.providers.docker.mounts import Mount
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jupyter_runbook.providers.docker.mounts import Mount
     from jupyter_runbook.providers.docker.ports import Port
     from jupyter_runbook.secret import Secret
 
@@ -19,7 +20,8 @@ __all__ = ["Build", "Dependency", "DockerSpec", "File", "Network", "Service", "V
 class Build:
     """How an image is built; see the Compose Build Specification.
 
-    ``apart`` are the files that have nothing to do with it, wherever they are: the archives of the cell.
+    ``apart`` are the files that have nothing to do with it, wherever they are: the archives of the cell. ``written`` is
+    the context as it is written, which is the same on every machine.
     """
 
     context: str
@@ -37,6 +39,7 @@ class Build:
     pull: bool = False
     no_cache: bool = False
     apart: frozenset[str] = frozenset()
+    written: str = ""
 
     def names(self, image: str) -> tuple[str, ...]:
         """Return all that the image of a service is called."""
@@ -54,13 +57,17 @@ class Dependency:
 
 @dataclass(frozen=True)
 class File:
-    """A config or a secret as a file of a container; who reads it, by the numbers of users and groups."""
+    """A config or a secret as a file of a container; who reads it, by the numbers of users and groups.
+
+    It is copied into the container; one that may not write its own files has it mounted from ``path``.
+    """
 
     target: str
     content: str | Secret
     uid: int = 0
     gid: int = 0
     mode: int = 0o444
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,12 @@ class Service:
     container_name: str | None = None
     links: tuple[tuple[str, str], ...] = ()
     external_links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def all_mounts(self) -> tuple[Mount, ...]:
+        """Its mounts, and the files that are mounted."""
+        files = [Mount(one.target, "bind", one.path, read_only=True) for one in self.files if one.path]
+        return (*(self.mounts or ()), *files)
 
     @property
     def shares(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def read_service(node: Node, around: Surroundings) -> Service:
         mounts=tuple(read_mounts(parts["volumes"], around.folder, around.volumes)) if volumes else None,
         networks=None if mode is not None else _networks(parts, around),
         network_mode=mode,
-        files=_files(parts, around),
+        files=_files(parts, around, mounted=bool(settings.get("read_only"))),
         scale=scale,
         container_name=_container_name(parts, scale),
         links=links,
@@ -206,7 +206,7 @@ def _attachment(node: Node) -> dict[str, Any]:
     }
 
 
-def _files(parts: Mapping[str, Node], around: Surroundings) -> tuple[File, ...]:
+def _files(parts: Mapping[str, Node], around: Surroundings, *, mounted: bool) -> tuple[File, ...]:
     found: dict[str, File] = {}
     for kind, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
         for one in parts[kind].items() if given(parts, kind) else ():
@@ -223,7 +223,13 @@ def _files(parts: Mapping[str, Node], around: Surroundings) -> tuple[File, ...]:
             target = inner["target"].text() if "target" in inner else source
             target = target if target.startswith("/") else folder + target
             numbers = {key: inner[key].integer(0) for key in ("uid", "gid", "mode") if key in inner}
-            found[target] = File(target, around.files[kind, source], **numbers)
+            text, path = around.files[kind, source]
+            if mounted and (path is None or numbers):
+                raise one.error(
+                    f"no engine copies {source} into a read_only container; it can only be mounted, as the file is",
+                    hint="declare it with file:, and without uid, gid and mode; or take read_only out",
+                )
+            found[target] = File(target, text, **numbers, path=path if mounted else None)
     return tuple(found[target] for target in sorted(found))
 
 

@@ -67,7 +67,7 @@ def _volume(volume: Volume) -> dict[str, Any]:
 @shown.register
 def _build(build: Build) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "context": build.context,
+        "context": build.written or build.context,
         "dockerfile": build.dockerfile if build.inline is None else "(in the cell)",
         "args": {name: masked(name, value, value) for name, value in build.args.items()},
         "target": build.target,

@@ -12,6 +12,7 @@ from jupyter_runbook.secret import Secret, secret_by_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jupyter_runbook.providers.docker.declared import Content
     from jupyter_runbook.spec.node import Node
 
 __all__ = ["Surroundings", "given", "read_environment", "read_labels"]
@@ -42,7 +43,7 @@ class Surroundings:
     variables: Mapping[str, str]
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    files: Mapping[tuple[str, str], str | Secret] = field(default_factory=dict)
+    files: Mapping[tuple[str, str], Content] = field(default_factory=dict)
     archives: frozenset[str] = frozenset()
 
 

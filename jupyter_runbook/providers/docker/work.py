@@ -260,8 +260,8 @@ class Work:
         }
 
     def _put_files(self, service: Service, container: str) -> None:
-        if service.files:
-            self.engine.call("PUT", f"/containers/{container}/archive", files_archive(service.files), path="/")
+        if files := [one for one in service.files if one.path is None]:
+            self.engine.call("PUT", f"/containers/{container}/archive", files_archive(files), path="/")
 
     def _mend(self, operation: Operation, container: str) -> None:
         """Update what can be, and join and leave networks."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.record import ChangeStatus, Status
 from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import Yard, row, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SERVICE: dict[str, Any] = {"image": "busybox", "command": "sleep 1000", "stop_signal": "KILL"}
 
@@ -230,6 +233,24 @@ def test_absent_removes_what_is_ours_alone(yard: Yard) -> None:
     assert f"{yard.project}_data" not in left
     assert yard.engine.get(f"/containers/{stranger}/json")["State"]["Running"]
     assert yard.containers() == [f"{yard.project}-hand"]
+
+
+def test_a_read_only_container_gets_its_secret(yard: Yard, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("one-key")
+    web = {"read_only": True, "secrets": ["key"], "configs": [{"source": "page", "target": "/etc/page"}]}
+    cell = project({"web": web}, secrets={"key": {"file": "./key"}}, configs={"page": {"file": "./key"}})
+    yard.up(cell)
+    assert yard.execute("web", "cat", "/run/secrets/key", "/etc/page") == "one-keyone-key"
+    assert "Read-only file system" in yard.execute("web", "touch", "/run/secrets/key")
+    key.unlink()
+    key.write_text("two-key")
+    record = yard.up(cell)
+    assert row(record, "web").reason == "files: what a config or a secret holds was changed"
+    assert yard.execute("web", "cat", "/run/secrets/key") == "two-key"
+    wire = json.dumps(record.wire())
+    assert "one-key" not in wire
+    assert "two-key" not in wire
 
 
 def test_what_is_bound_can_be_used(yard: Yard) -> None:

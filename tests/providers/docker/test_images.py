@@ -31,6 +31,8 @@ def test_an_image_is_built_again_when_its_source_changes(yard: Yard, tmp_path: P
     image = f"image {yard.project}-web"
     record = yard.up(one_service(build=build))
     assert told(record)[image] == ("create", "is not there: build")
+    after = next(one.after for one in record.changes if one.resource == image)
+    assert after["build"]["context"] == "./app", "as it is written: a plan is the same on another machine"
     assert record.log
     assert "Step 5/5" in str(record.log.head)
     assert yard.execute("web", "cat", "/app/page", "/word").split() == ["onehello"]

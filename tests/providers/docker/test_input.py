@@ -84,6 +84,13 @@ BAD = [
         "whose profile is not active",
         "--profile",
     ),
+    (
+        WEB + "    read_only: true\n    configs: [page]\nconfigs:\n  page: {content: abc}\n",
+        "",
+        6,
+        "no engine copies page into a read_only container",
+        "declare it with file:",
+    ),
     (WEB + "configs:\n  page: {external: true}\n", "", 6, "external is Swarm's own", "file:"),
     (WEB + "secrets:\n  key: {file: ./nowhere}\n", "", 6, "No such file or directory: ./nowhere", "in a step above"),
     (WEB, "--project Web", 1, "'Web' can't be a project's name", "lower-case"),
