@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.docker import DockerSandbox
@@ -29,10 +29,11 @@ def test_an_image_is_built_again_when_its_source_changes(yard: Yard, tmp_path: P
     (folder / "page").write_text("one")
     build = {"context": "./app", "args": {"WORD": "hello"}, "tags": [f"{yard.project}-also:2"]}
     image = f"image {yard.project}-web"
+    planned = yard.run(one_service(build=build), "--check")
+    after: Any = next(one.after for one in planned.changes if one.resource == image)
+    assert after["build"]["context"] == "./app", "as it is written: a plan is the same on another machine"
     record = yard.up(one_service(build=build))
     assert told(record)[image] == ("create", "is not there: build")
-    after = next(one.after for one in record.changes if one.resource == image)
-    assert after["build"]["context"] == "./app", "as it is written: a plan is the same on another machine"
     assert record.log
     assert "Step 5/5" in str(record.log.head)
     assert yard.execute("web", "cat", "/app/page", "/word").split() == ["onehello"]
