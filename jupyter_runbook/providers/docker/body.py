@@ -16,7 +16,7 @@ from jupyter_runbook.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from jupyter_runbook.providers.docker.compare import Difference
+    from jupyter_runbook.providers.docker.difference import Difference
     from jupyter_runbook.providers.docker.model import DockerSpec, File, Service
 
 __all__ = ["container_body", "endpoint", "files_archive", "update_body", "wanted_links", "with_containers"]

@@ -2,85 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.docker.body import with_containers
+from jupyter_runbook.providers.docker.difference import Difference, masked
 from jupyter_runbook.providers.docker.labels import digest_of, fields_of, fingerprints, foreign
 from jupyter_runbook.providers.docker.mounts import seen_mounts
 from jupyter_runbook.providers.docker.ports import seen_ports
 from jupyter_runbook.providers.docker.settings import SETTINGS
-from jupyter_runbook.secret import Secret, is_secret_name
+from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from jupyter_runbook.providers.docker.difference import Scene
     from jupyter_runbook.providers.docker.model import Service
     from jupyter_runbook.providers.docker.settings import Setting
 
-__all__ = ["Difference", "Scene", "compare", "environment_of", "masked"]
+__all__ = ["compare"]
 
 Inspected = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One field that differs.
-
-    Parameters
-    ----------
-    field
-        As people call it: ``mem_limit``, ``environment.LOG_LEVEL``.
-    before, after
-        What is there, and what the cell says; None for nothing.
-    cause
-        Where it comes from: ``changed in the cell``, ``changed by hand``, or what else there is to say.
-    update
-        Whether the container that is there can be given it: by ``update``, or by joining or leaving a network.
-    network
-        The network that is joined or left, by the engine's name.
-    """
-
-    field: str
-    before: Any
-    after: Any
-    cause: str
-    update: bool = False
-    network: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.cause}"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a comparison needs to know beside the container.
-
-    Parameters
-    ----------
-    image
-        The image that the cell names, as inspected; None where it is not there yet.
-    made_from
-        The image that the container was made from.
-    networks
-        The engine's names of the cell's networks, by key.
-    network_ids
-        The IDs of the networks that are there, by the engine's names.
-    volumes
-        The engine's names of the cell's volumes, by key.
-    containers
-        The IDs of the containers that others share something with, by ``service:NAME``.
-    links
-        What is found by which name: ``CONTAINER:NAME``.
-    """
-
-    image: Inspected | None
-    made_from: Inspected | None
-    networks: Mapping[str, str]
-    network_ids: Mapping[str, str]
-    volumes: Mapping[str, str]
-    containers: Mapping[str, str]
-    links: Sequence[str] = ()
 
 
 def compare(service: Service, container: Inspected, scene: Scene) -> list[Difference]:
@@ -322,20 +263,6 @@ def environment_of(inspected: Inspected) -> dict[str, str]:
     """Return the environment of an inspected container or image."""
     lines = (inspected.get("Config") or {}).get("Env") or ()
     return {line.partition("=")[0]: line.partition("=")[2] for line in lines}
-
-
-def masked(name: str, value: str | Secret | None, like: str | Secret | None) -> str | None:
-    """Return a variable's value as it may be shown: not where its name, or what should be there, says a secret.
-
-    What is there may be an old password, which nobody has declared as a secret.
-    """
-    if value is None:
-        return None
-    if isinstance(value, Secret):
-        return value.mask
-    if isinstance(like, Secret):
-        return like.mask
-    return f"[secret {name}]" if is_secret_name(name) and value else value
 
 
 def platform_of(image: Inspected) -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jupyter_runbook.plan import Change
-    from jupyter_runbook.providers.docker.compare import Difference
     from jupyter_runbook.providers.docker.condition import Condition
+    from jupyter_runbook.providers.docker.difference import Difference
     from jupyter_runbook.providers.docker.model import Service
     from jupyter_runbook.providers.docker.state import Inspected
 

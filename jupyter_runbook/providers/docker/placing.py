@@ -15,8 +15,8 @@ from jupyter_runbook.providers.docker.state import NEXT, OLD, name_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jupyter_runbook.providers.docker.compare import Difference, Scene
     from jupyter_runbook.providers.docker.condition import Condition
+    from jupyter_runbook.providers.docker.difference import Difference, Scene
     from jupyter_runbook.providers.docker.model import Service
     from jupyter_runbook.providers.docker.state import Inspected
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import Conflict, ToolFailed
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.docker.body import wanted_links
-from jupyter_runbook.providers.docker.compare import Scene
+from jupyter_runbook.providers.docker.difference import Scene
 from jupyter_runbook.providers.docker.imaging import plan_images
 from jupyter_runbook.providers.docker.operation import Operation
 from jupyter_runbook.providers.docker.placing import Place, place_operations
@@ -18,7 +18,7 @@ from jupyter_runbook.providers.docker.shown import shown
 from jupyter_runbook.providers.docker.state import container_name, name_of, place
 
 if TYPE_CHECKING:
-    from jupyter_runbook.providers.docker.compare import Difference
+    from jupyter_runbook.providers.docker.difference import Difference
     from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service, Volume
     from jupyter_runbook.providers.docker.state import HostState, Inspected
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.providers.docker.compare import Difference
+from jupyter_runbook.providers.docker.difference import Difference
 from jupyter_runbook.providers.docker.labels import OURS, PROJECT, foreign
 
 if TYPE_CHECKING:

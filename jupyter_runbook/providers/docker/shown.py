@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from jupyter_runbook.providers.docker.compare import masked
+from jupyter_runbook.providers.docker.difference import masked
 from jupyter_runbook.providers.docker.model import Build, Network, Service, Volume
 
 __all__ = ["shown", "sized"]
