@@ -102,6 +102,8 @@ def _pulled(planner: Planner, service: Service) -> None:
 def _pushed(planner: Planner, service: Service) -> None:
     """Push what is built, under each of its names, where the registry has another one."""
     built = planner.found[planner.called("image", service.image)]
+    # One name after the other: a registry may fail where the same layers come twice at once.
+    needs: tuple[str, ...] = (built.change.resource,)
     for name in service.build.names(service.image) if service.build else ():
         remote = planner.state.remote.get(name)
         digests = (planner.state.images.get(service.image) or {}).get("RepoDigests") or ()
@@ -114,9 +116,10 @@ def _pushed(planner: Planner, service: Service) -> None:
             Action.UPDATE if remote else Action.CREATE,
             f"the registry has {'another' if remote else 'none'}: push",
             before={"digest": remote} if remote else None,
-            needs=(built.change.resource,),
+            needs=needs,
             task="push",
         )
+        needs = (*needs, planner.called("push", name))
 
 
 def _saved(planner: Planner, archive: str, images: list[str]) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.providers.docker.operations import operations
+from jupyter_runbook.providers.docker.state import HostState
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.docker import DockerSandbox
+from tests.providers.docker.test_compose import read
 from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import told
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.providers.docker.yard import Tap, Yard
 
@@ -131,3 +136,17 @@ def test_a_registry_that_does_not_answer(yard: Yard, tap: Tap, tmp_path: Path) -
     assert record.error
     assert "the registry of 127.0.0.1:9/web:1 can't be asked: " in record.error.message
     assert tap.writes == []
+
+
+def test_the_names_of_an_image_are_pushed_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry answered one of two at once with an error of its own (500)."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"127.0.0.1:5000/app:{tag}" for tag in (1, 2, 3)]
+    cell = json.loads(one_service(build={"context": ".", "tags": names[1:]}))
+    cell["services"]["web"]["image"] = names[0]
+    found = operations(read(json.dumps(cell), "--push --host unix:///x"), {"x": HostState()})
+    assert [found[f"push {name}"].change.needs for name in names] == [
+        (f"image {names[0]}",),
+        (f"image {names[0]}", f"push {names[0]}"),
+        (f"image {names[0]}", f"push {names[0]}", f"push {names[1]}"),
+    ]
