@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.secret import Secret
@@ -12,7 +12,7 @@ from jupyter_runbook.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jupyter_runbook.providers.docker.model import Service
+    from jupyter_runbook.providers.docker.model import File, Service
 
 __all__ = [
     "BUILD",
@@ -76,11 +76,17 @@ def fingerprints(service: Service) -> dict[str, str]:
         "volumes": service.mounts,
         "networks": service.networks,
         "network_mode": service.network_mode,
-        "files": service.files or None,
+        "files": [_file(one) for one in service.files] or None,
         "links": (service.links, service.external_links) if service.links or service.external_links else None,
         "platform": service.platform,
     }
     return {key: digest_of(value) for key, value in sorted(given.items()) if value is not None}
+
+
+def _file(file: File) -> dict[str, Any]:
+    """Return what counts of a file; where it is, only if it is mounted from there."""
+    values = {one.name: getattr(file, one.name) for one in fields(file)}
+    return values if file.path else {key: value for key, value in values.items() if key != "path"}
 
 
 def fields_label(service: Service) -> str:
