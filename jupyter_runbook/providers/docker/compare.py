@@ -76,9 +76,11 @@ class _Comparison:
         a hand's, where it is not what the container was made with.
         """
         cause = self.cause(setting.key)
-        if setting.update and cause.endswith("the cell") and digest_of(seen) != (self.known or {}).get(setting.key):
-            return "differs from the cell"
-        return cause
+        if not setting.update or not cause.endswith("the cell"):
+            return cause
+        made_with = (self.known or {}).get(setting.key)
+        untouched = self._no_limit(setting.key, seen) if made_with is None else digest_of(seen) == made_with
+        return cause if untouched else "differs from the cell"
 
     def cause_of_share(self, field: str) -> str:
         """Say why what is shared with another service is another one's: no hand changes that."""

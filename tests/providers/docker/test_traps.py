@@ -187,6 +187,9 @@ def test_a_docker_update_by_hand_is_named(
 
 def test_a_hand_after_an_update_is_not_called_a_change_of_the_cell(yard: Yard) -> None:
     """6: what was updated leaves no trace in the labels, and nothing is claimed that can't be known."""
+    yard.up(one_service())
+    assert row(yard.up(one_service(mem_limit="64m")), "web").reason == "mem_limit: changed in the cell"
+    yard.run(one_service(), "--absent")
     yard.up(one_service(mem_limit="64m"))
     assert row(yard.up(one_service(mem_limit="96m")), "web").reason == "mem_limit: changed in the cell"
     yard.do("POST", f"/containers/{yard.name('web')}/update", {"Memory": 80 << 20, "MemorySwap": 160 << 20})
