@@ -1,6 +1,6 @@
 """``%%docker``: a Compose file, converged on an engine.
 
-The way of a cell: `project` reads it into a `model`; `state` asks the engine; `planning` (a project), `placing` (one of
+The way of a cell: `compose` reads it into a `model`; `state` asks the engine; `planning` (a project), `placing` (one of
 its containers) and `removal` compare (`compare`, `condition`) and say what is to be done; `work` does it, one operation
 at a time, as the core says.
 """
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.plan import Change, Plan
 from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.providers.docker.compose.project import read_project
 from jupyter_runbook.providers.docker.hosts import connect
 from jupyter_runbook.providers.docker.lock import hold
 from jupyter_runbook.providers.docker.model import DockerSpec
 from jupyter_runbook.providers.docker.operations import operations
-from jupyter_runbook.providers.docker.project import read_project
 from jupyter_runbook.providers.docker.result import rows
 from jupyter_runbook.providers.docker.state import HostState, Local, observe, same_containers
 from jupyter_runbook.providers.docker.work import Work

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.providers.docker.interpolate import InterpolationError, interpolate, read_env_file
+from jupyter_runbook.providers.docker.compose.interpolate import InterpolationError, interpolate, read_env_file
+from jupyter_runbook.providers.docker.compose.project import read_project
 from jupyter_runbook.providers.docker.labels import fingerprints
 from jupyter_runbook.providers.docker.ports import read_ports, seen_ports, write_ports
-from jupyter_runbook.providers.docker.project import read_project
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.node import Node

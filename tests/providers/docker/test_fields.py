@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jupyter_runbook.providers.docker.services import KEYS
+from jupyter_runbook.providers.docker.compose.services import KEYS
 from jupyter_runbook.providers.docker.settings import dig
 from jupyter_runbook.record import Status
 from tests.providers.docker.yard import Yard, told

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.providers.docker.interpolate import read_env_file
+from jupyter_runbook.providers.docker.compose.interpolate import read_env_file
 from jupyter_runbook.secret import Secret, secret_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jupyter_runbook.providers.docker.declared import Content
+    from jupyter_runbook.providers.docker.compose.declared import Content
     from jupyter_runbook.spec.node import Node
 
 __all__ = ["Surroundings", "given", "read_environment", "read_labels"]

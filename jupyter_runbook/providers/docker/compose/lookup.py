@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.providers.docker.interpolate import interpolate, read_env_file
+from jupyter_runbook.providers.docker.compose.interpolate import interpolate, read_env_file
 from jupyter_runbook.secret import is_secret_name, secret_by_name
 from jupyter_runbook.spec.template import fill_literals
 from jupyter_runbook.spec.yamltext import load_yaml

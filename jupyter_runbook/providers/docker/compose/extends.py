@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.providers.docker.lookup import read_file
-from jupyter_runbook.providers.docker.merging import merge
+from jupyter_runbook.providers.docker.compose.lookup import read_file
+from jupyter_runbook.providers.docker.compose.merging import merge
 from jupyter_runbook.spec.placed import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_runbook.providers.docker.lookup import Lookup
+    from jupyter_runbook.providers.docker.compose.lookup import Lookup
     from jupyter_runbook.spec.yamltext import Document
 
 __all__ = ["extended"]

@@ -6,19 +6,19 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.providers.docker.builds import read_build
-from jupyter_runbook.providers.docker.deploy import read_deploy
+from jupyter_runbook.providers.docker.compose.builds import read_build
+from jupyter_runbook.providers.docker.compose.deploy import read_deploy
+from jupyter_runbook.providers.docker.compose.surroundings import given, read_environment, read_labels
 from jupyter_runbook.providers.docker.model import Dependency, File, Service
 from jupyter_runbook.providers.docker.mounts import read_mounts
 from jupyter_runbook.providers.docker.ports import read_ports
 from jupyter_runbook.providers.docker.settings import SETTINGS
-from jupyter_runbook.providers.docker.surroundings import given, read_environment, read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from jupyter_runbook.providers.docker.compose.surroundings import Surroundings
     from jupyter_runbook.providers.docker.model import Build
-    from jupyter_runbook.providers.docker.surroundings import Surroundings
     from jupyter_runbook.spec.node import Node
 
 __all__ = ["read_service"]

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.providers.docker.declared import Content, read_content, read_network, read_volume
-from jupyter_runbook.providers.docker.extends import extended
-from jupyter_runbook.providers.docker.lookup import Lookup, read_file
-from jupyter_runbook.providers.docker.merging import merge_files
-from jupyter_runbook.providers.docker.services import read_service
+from jupyter_runbook.providers.docker.compose.declared import Content, read_content, read_network, read_volume
+from jupyter_runbook.providers.docker.compose.extends import extended
+from jupyter_runbook.providers.docker.compose.lookup import Lookup, read_file
+from jupyter_runbook.providers.docker.compose.merging import merge_files
+from jupyter_runbook.providers.docker.compose.services import read_service
 from jupyter_runbook.spec.node import Node
 from jupyter_runbook.spec.placed import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
+    from jupyter_runbook.providers.docker.compose.surroundings import Surroundings
     from jupyter_runbook.providers.docker.model import Network, Service, Volume
-    from jupyter_runbook.providers.docker.surroundings import Surroundings
     from jupyter_runbook.spec.yamltext import Document
 
 __all__ = ["ComposeFile", "read_compose_file", "top_level"]

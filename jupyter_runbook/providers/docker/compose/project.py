@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.providers.docker.composefile import read_compose_file, top_level
-from jupyter_runbook.providers.docker.extends import extended
+from jupyter_runbook.providers.docker.compose.composefile import read_compose_file, top_level
+from jupyter_runbook.providers.docker.compose.extends import extended
+from jupyter_runbook.providers.docker.compose.lookup import Lookup
+from jupyter_runbook.providers.docker.compose.surroundings import Surroundings
 from jupyter_runbook.providers.docker.hosts import engine_address, read_hosts
-from jupyter_runbook.providers.docker.lookup import Lookup
 from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service
-from jupyter_runbook.providers.docker.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

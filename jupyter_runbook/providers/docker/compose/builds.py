@@ -12,7 +12,7 @@ from jupyter_runbook.secret import secret_by_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_runbook.providers.docker.surroundings import Surroundings
+    from jupyter_runbook.providers.docker.compose.surroundings import Surroundings
     from jupyter_runbook.spec.node import Node
 
 __all__ = ["read_build"]
