@@ -31,12 +31,9 @@ class Placed:
     origin: tuple[str, int] | None = None
 
     @classmethod
-    def of(cls, document: Document, path: Path = ()) -> Placed:
-        """Return a document's value, or the one at a path of it, as a tree."""
-        value = document.data
-        for part in path:
-            value = value[part]
-        return cls._of(document, value, path)
+    def of(cls, document: Document) -> Placed:
+        """Return a document's value as a tree."""
+        return cls._of(document, document.data, ())
 
     @classmethod
     def _of(cls, document: Document, value: Any, path: Path) -> Placed:

@@ -168,7 +168,7 @@ def observe(spec: DockerSpec, engine: Engine, stop: Stop, local: Local) -> HostS
             ours=ours,
             images=images,
             local=local,
-            remote=_remote(spec, engine, images),
+            remote=_remote(spec, engine, images, local),
             lock=next((one for one in networks if one["Name"] == lock_name(spec.project) and left_behind(one)), None),
             duplicates=_duplicates(spec, networks),
             busy={} if spec.absent else busy_ports(spec, engine, inspected),
@@ -183,10 +183,12 @@ def same_containers(spec: DockerSpec, engine: Engine, state: HostState) -> bool:
     return {(one["Id"], name) for one in listed for name in one["Names"] if name.count("/") == 1} == now
 
 
-def _remote(spec: DockerSpec, engine: Engine, images: Mapping[str, Inspected | None]) -> dict[str, str | None]:
+def _remote(
+    spec: DockerSpec, engine: Engine, images: Mapping[str, Inspected | None], local: Local
+) -> dict[str, str | None]:
     """Ask the registries for the images that are to be theirs at any time, and for those that are pushed."""
     wanted = {one.image for one in spec.services.values() if one.pull_policy == "always" and not one.build}
-    wanted = {image for image in wanted if images.get(image)}
+    wanted = {image for image in wanted if images.get(image) and image not in local.offers}
     if spec.push:
         wanted |= {name for one in spec.services.values() if one.build for name in one.build.names(one.image)}
     if not wanted or spec.absent:

@@ -100,6 +100,19 @@ def test_several_images_come_from_one_archive_at_once(yard: Yard, tap: Tap) -> N
     assert len([one for one in tap.requests if "/images/load" in one]) == 1
 
 
+def test_no_registry_is_asked_for_what_an_archive_has(yard: Yard) -> None:
+    name = f"127.0.0.1:9/{yard.project}/app:1"  # where nobody answers
+    yard.do("POST", "/images/busybox:latest/tag", repo=name[:-2], tag="1")
+    cell = one_service(image=name, pull_policy="always")
+    record = yard.run(cell)
+    assert record.error
+    assert "can't be asked" in record.error.message
+    yard.up(one_service(image=name), "--save app.tar")
+    record = yard.run(cell, "--load app.tar")
+    assert record.status is Status.OK
+    assert told(record)[f"image {name}"][1].endswith(", as app.tar has it")
+
+
 def test_another_engine_hands_its_images_over(yard: Yard, second_engine: str) -> None:
     made = yard.engine.create("/containers/create", {"Image": "busybox"})
     name = f"{yard.project}-app:1"
