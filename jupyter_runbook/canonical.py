@@ -14,12 +14,15 @@ from typing import Any
 
 from jupyter_runbook.secret import Secret
 
-__all__ = ["EXACT", "JSON", "canonical", "digest", "plain"]
+__all__ = ["EXACT", "JSON", "LOCAL", "canonical", "digest", "plain"]
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 #: The integers that every JSON reader keeps exact (RFC 8785, section 3.2.2.3; RFC 7493, section 2.2).
 EXACT = 2**53 - 1
+
+#: The metadata of a dataclass's field that is of this machine alone, like a path: it has no part in the JSON form.
+LOCAL = {"local": True}
 
 
 def plain(value: Any) -> JSON:
@@ -65,7 +68,8 @@ def _text(value: Any) -> str:
 
 def _collection(value: Any) -> JSON:
     if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = [field.name for field in dataclasses.fields(value) if not field.metadata.get("local")]
+        return {name: plain(getattr(value, name)) for name in fields}
     if isinstance(value, Mapping):
         return {_key(key): plain(item) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):

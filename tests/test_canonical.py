@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_runbook.canonical import canonical, digest, plain
+from jupyter_runbook.canonical import LOCAL, canonical, digest, plain
 from jupyter_runbook.plan import Action
 from jupyter_runbook.secret import Secret
 
@@ -53,6 +53,17 @@ def test_values_become_json(value: Any, expected: Any) -> None:
     assert plain(value) == expected
     assert type(plain(value)) is type(expected)
     assert json.loads(canonical(value)) == expected
+
+
+def test_what_is_of_this_machine_alone_has_no_part_in_a_digest() -> None:
+    @dataclass(frozen=True)
+    class Folder:
+        written: str
+        path: str = field(metadata=LOCAL)
+
+    assert plain(Folder("./app", "/home/a/app")) == {"written": "./app"}
+    assert digest(Folder("./app", "/home/a/app")) == digest(Folder("./app", "/home/b/app"))
+    assert digest(Folder("./app", "/home/a/app")) != digest(Folder("./other", "/home/a/app"))
 
 
 def test_what_has_no_json_form_is_refused() -> None:

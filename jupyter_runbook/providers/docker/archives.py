@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import tarfile
 import time
+import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +38,12 @@ _PIECE = 1 << 20
 _TELL = 2.0
 # The largest description that is read: those of a thousand images have a hundredth of it.
 _LARGEST = 64 << 20
+
+# What reading raises where a file is no archive, is damaged, or describes something else.
+_NO_ARCHIVE = (
+    *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def offers(
     sources
         Archives, and addresses of engines.
     wanted
-        The images' names; one that no source has is left out.
+        The images' names; one that no source has, or that is a digest, is left out.
     engine
         Returns the engine at an address.
     stop
@@ -82,7 +90,8 @@ def offers(
     RunbookError
         As `Engine.call`.
     """
-    names = list(wanted)
+    # What is saved by its digest has no name where it is loaded.
+    names = [name for name in wanted if "@" not in name]
     found: dict[str, Offer] = {}
     for source in sources:
         stop.check()
@@ -110,11 +119,12 @@ def contents(path: Path) -> Mapping[str, frozenset[str]]:
         The file can't be read, or is no archive of images.
     """
     try:
+        path = path.expanduser()
         stamp = path.stat()
         return _contents(path, (stamp.st_ino, stamp.st_size, stamp.st_mtime_ns))
     except OSError as error:
         raise ToolFailed(f"the archive {path.name} can't be read: {error.strerror or error}") from None
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+    except _NO_ARCHIVE:
         raise ToolFailed(
             f"{path.name} is no archive of images", hint="docker save writes one, and so does --save"
         ) from None
@@ -196,7 +206,7 @@ def _written(path: Path) -> Iterator[None]:
 
 def _file(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with path.expanduser().open("rb") as file:
             while piece := file.read(_PIECE):
                 yield piece
     except OSError as error:

@@ -84,10 +84,9 @@ class _Comparison:
 
     def cause_of_share(self, field: str) -> str:
         """Say why what is shared with another service is another one's: no hand changes that."""
-        cause = self.cause(field)
-        if cause != "changed by hand" or not self.service.shares:
+        cause, names = self.cause(field), self.service.shared_by(field)
+        if cause != "changed by hand" or not names:
             return cause
-        names = self.service.shares
         gone = [name for name in names if f"service:{name}" not in self.scene.containers]
         return f"{', '.join(gone)} is made anew" if gone else f"{', '.join(names)} is another container now"
 

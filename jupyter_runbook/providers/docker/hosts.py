@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -53,10 +54,10 @@ def read_hosts(cell: Cell, variables: Mapping[str, str]) -> dict[str, str]:
 
 def _named(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
-        found: dict[str, str] = {}
+        hosts: dict[str, _Host] = {}
         for group in value.values():
-            found.update(_group(group, {}))
-        return list(found.items())
+            _collect(group, {}, hosts)
+        return [(name, engine_address(_engine_of(name, {**one.groups, **one.own}))) for name, one in hosts.items()]
     if isinstance(value, dict):
         return [(str(name), engine_address(one)) for name, one in value.items()]
     if isinstance(value, (list, tuple)):
@@ -64,17 +65,24 @@ def _named(value: Any) -> list[tuple[str, str]]:
     return [(engine_address(value), engine_address(value))]
 
 
-def _group(group: Any, above: Mapping[str, Any]) -> dict[str, str]:
-    """Return the engines of a group's hosts, and of those of its children, by the hosts' names."""
+@dataclass
+class _Host:
+    """A host's variables: those of the groups that it is in, and over them its own; each from several places."""
+
+    groups: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+
+
+def _collect(group: Any, above: Mapping[str, Any], hosts: dict[str, _Host]) -> None:
+    """Add what a group and its children say of hosts; a host may be in many, and said more of in one than in others."""
     parts = {key: _known(group).get(key) for key in ("hosts", "children", "vars")}
     known = {**above, **_known(parts["vars"])}
-    found = {
-        str(name): engine_address(_engine_of(name, {**known, **_known(own)}))
-        for name, own in _known(parts["hosts"]).items()
-    }
+    for name, own in _known(parts["hosts"]).items():
+        host = hosts.setdefault(str(name), _Host())
+        host.groups.update(known)
+        host.own.update(_known(own))
     for child in _known(parts["children"]).values():
-        found.update(_group(child, known))
-    return found
+        _collect(child, known, hosts)
 
 
 def _known(value: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.canonical import LOCAL
 from jupyter_runbook.providers.docker.mounts import Mount
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ __all__ = ["Build", "Dependency", "DockerSpec", "File", "Network", "Service", "V
 class Build:
     """How an image is built; see the Compose Build Specification.
 
-    ``apart`` are the files that have nothing to do with it, wherever they are: the archives of the cell. ``written`` is
-    the context as it is written, which is the same on every machine.
+    ``written`` is the context as it is written, which is the same on every machine. ``apart`` are the files that have
+    nothing to do with it, wherever they are: the archives of the cell.
     """
 
-    context: str
+    context: str = field(metadata=LOCAL)
     dockerfile: str = "Dockerfile"
     inline: str | None = None
     args: Mapping[str, str | Secret] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Build:
     platform: str | None = None
     pull: bool = False
     no_cache: bool = False
-    apart: frozenset[str] = frozenset()
+    apart: frozenset[str] = field(default=frozenset(), metadata=LOCAL)
     written: str = ""
 
     def names(self, image: str) -> tuple[str, ...]:
@@ -138,10 +139,14 @@ class Service:
     @property
     def shares(self) -> tuple[str, ...]:
         """The services of which it shares the network, the processes or the volumes."""
-        modes = [self.network_mode, self.settings.get("ipc"), self.settings.get("pid")]
-        modes += self.settings.get("volumes_from") or ()
-        parts = [str(mode).split(":") for mode in modes]
-        return tuple(dict.fromkeys(part[1] for part in parts if part[0] == "service" and len(part) > 1))
+        fields = ("network_mode", "ipc", "pid", "volumes_from")
+        return tuple(dict.fromkeys(name for key in fields for name in self.shared_by(key)))
+
+    def shared_by(self, key: str) -> tuple[str, ...]:
+        """Return the services that a field names of which something is shared."""
+        value = self.network_mode if key == "network_mode" else self.settings.get(key)
+        parts = [str(one).split(":") for one in (value if isinstance(value, list) else [value])]
+        return tuple(part[1] for part in parts if part[0] == "service" and len(part) > 1)
 
     @property
     def one_shot(self) -> bool:

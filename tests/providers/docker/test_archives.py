@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import random
 import shutil
 import subprocess
 import tarfile
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jupyter_runbook.errors import ToolFailed
-from jupyter_runbook.providers.docker.archives import contents
+from jupyter_runbook.providers.docker.archives import contents, offers
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.providers.docker.images import familiar
 from jupyter_runbook.record import Status
+from jupyter_runbook.stop import Stop
 from tests.engine import can_start, leave_out
 from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import told
@@ -222,6 +230,52 @@ def test_a_description_that_is_none(tmp_path: Path, text: bytes) -> None:
     write(path, {"manifest.json": text, "index.json": b"[]"})
     with pytest.raises(ToolFailed, match=r"images\.tar is no archive of images"):
         contents(path)
+
+
+def damaged() -> bytes:
+    """Return an archive whose layers can't be packed any smaller, so that what is damaged is read as well."""
+    buffer = io.BytesIO()
+    layer = random.Random(7).randbytes(60_000)  # noqa: S311 -- no secret
+    manifest = json.dumps([{"Config": "a.json", "RepoTags": ["app:1"]}]).encode() + b" " * 3000
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in (("first", layer), ("manifest.json", manifest), ("last", layer[:5000])):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+DAMAGED = {pack.__module__: pack(damaged()) for pack in (gzip.compress, bz2.compress, lzma.compress)}
+DAMAGED["tar"] = damaged()
+
+
+@given(st.sampled_from(sorted(DAMAGED)), st.floats(0, 0.999), st.binary(min_size=1, max_size=40), st.booleans())
+def test_an_archive_that_is_damaged_anywhere(kind: str, where: float, junk: bytes, cut: bool) -> None:  # noqa: FBT001
+    """Whatever a disk or a copy has done to it: it is read, or the error says what it is."""
+    whole = DAMAGED[kind]
+    at = int(where * len(whole))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.tar")
+        path.write_bytes(whole[:at] + (b"" if cut else junk + whole[at + len(junk) :]))
+        with suppress(ToolFailed):
+            contents(path)
+
+
+def test_an_archive_at_home(yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    cell, name = two_images(yard), f"{yard.project}-web:1"
+    yard.up(cell, "--save ~/site.tar")
+    assert (tmp_path / "home/site.tar").is_file()
+    yard.run(cell, "--absent")
+    yard.do("DELETE", f"/images/{name}", force=True)
+    yard.up(cell, "--load ~/site.tar")
+
+
+def test_an_image_that_is_a_digest_is_not_loaded(yard: Yard) -> None:
+    """It would have no name there; it comes from its registry, as ever."""
+    one = f"busybox@sha256:{'0' * 64}"
+    assert offers([yard.host], [one, "busybox"], lambda _: yard.engine, Stop()).keys() == {"busybox"}
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,20 @@ def test_a_link_is_made_and_taken_away_in_place(yard: Yard) -> None:
     assert yard.inspect("web")["Id"] == first
 
 
+def test_the_one_that_is_made_anew_is_named_and_no_other(yard: Yard) -> None:
+    services: dict[str, dict[str, Any]] = {
+        "side": {"network_mode": "service:web", "pid": "service:db"},
+        "web": {},
+        "db": {},
+    }
+    yard.up(project(services))
+    yard.do("DELETE", f"/containers/{yard.name('db')}", force=True)
+    record = yard.run(project(services), "--check")
+    reason = str(row(record, "side").reason)
+    assert reason.startswith("pid: db is made anew")
+    assert "network_mode" not in reason
+
+
 def test_networks_are_joined_and_left_in_place(yard: Yard) -> None:
     networks: dict[str, Any] = {"front": {}, "back": {}}
     yard.up(

@@ -80,6 +80,14 @@ def test_hosts_of_an_inventory() -> None:
             _named(bad)
 
 
+def test_a_host_of_many_groups_has_what_each_of_them_says() -> None:
+    """Inventories name a host once with its address, and once more in each group that it is in."""
+    web: dict[str, Any] = {"hosts": {"web1": None, "web2": {"ansible_port": 22}}, "vars": {"ansible_user": "deploy"}}
+    hosts = {"web1": {"ansible_host": "10.0.0.5"}, "web2": {"ansible_user": "root", "ansible_port": 2022}}
+    inventory = {"all": {"hosts": hosts, "children": {"web": web}, "vars": {"ansible_user": "admin"}}}
+    assert dict(_named(inventory)) == {"web1": "ssh://deploy@10.0.0.5", "web2": "ssh://root@web2:22"}
+
+
 @pytest.fixture
 def ssh(docker_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the address of the engine behind a real SSH server."""

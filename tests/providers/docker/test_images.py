@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.canonical import digest
+from jupyter_runbook.providers.docker import Docker
 from jupyter_runbook.providers.docker.operations import operations
 from jupyter_runbook.providers.docker.state import HostState
 from jupyter_runbook.record import Status
@@ -136,6 +138,22 @@ def test_a_registry_that_does_not_answer(yard: Yard, tap: Tap, tmp_path: Path) -
     assert record.error
     assert "the registry of 127.0.0.1:9/web:1 can't be asked: " in record.error.message
     assert tap.writes == []
+
+
+def test_a_plan_to_build_is_the_same_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was approved with ``--plan`` on one machine is what is applied on another."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name / "app").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / name)
+        spec = read(one_service(build="./app"), "--project p --host unix:///x --save out.tar")
+        provider = Docker()
+        made.append(provider.plan(spec, {"unix:///x": HostState()}).digest(digest(spec)))
+    assert made[0] == made[1]
+    (tmp_path / "two/other").mkdir()
+    spec = read(one_service(build="./other"), "--project p --host unix:///x --save out.tar")
+    assert Docker().plan(spec, {"unix:///x": HostState()}).digest(digest(spec)) != made[0]
 
 
 def test_the_names_of_an_image_are_pushed_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

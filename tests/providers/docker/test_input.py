@@ -68,6 +68,8 @@ BAD = [
     ),
     (WEB + "    scale: 2\n    container_name: one\n", "", 6, "2 containers can't have one name", None),
     (WEB + "    env_file: nowhere.env\n", "", 5, "No such file or directory: nowhere.env", "required: false"),
+    (WEB + "    label_file: 10-docker.txt\n", "", 5, "No such file or directory: 10-docker.txt", "in a step above"),
+    (WEB + "    label_file: bad.env\n", "", 5, "bad.env: line 1: NAME=VALUE is needed", "mend that file"),
     (WEB + "    build: ./nowhere\n", "", 5, "the folder ./nowhere is not there", None),
     (
         WEB + "    network_mode: host\n    networks: [default]\n",
@@ -110,6 +112,7 @@ def test_bad_input_is_an_error_with_its_line(  # noqa: PLR0917 -- a row of the t
     from jupyter_runbook.secret import Secret
 
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/at/all.sock")  # nobody is asked
+    (bench.root / "bad.env").write_text("=\n")
     record = bench.run(body, line, password=Secret("hunter22", name="PASSWORD")).record
     assert record.status is Status.FAILED
     assert record.error

@@ -100,10 +100,12 @@ def read_labels(parts: Mapping[str, Node], around: Surroundings) -> dict[str, st
     found: dict[str, str] = {}
     for one in parts["label_file"].texts() if "label_file" in parts else ():
         try:
-            text = (around.folder / one).read_text(encoding="utf-8")
+            text = (around.folder / Path(one).expanduser()).read_text(encoding="utf-8")
+            found.update({name: value or "" for name, value in read_env_file(text).items()})
         except OSError as error:
-            raise parts["label_file"].error(f"{error.strerror}: {one}") from None
-        found.update({name: value or "" for name, value in read_env_file(text).items()})
+            raise parts["label_file"].error(f"{error.strerror}: {one}", hint="make it in a step above") from None
+        except ValueError as error:
+            raise parts["label_file"].error(f"{one}: {error}", hint="mend that file") from None
     if given(parts, "labels"):
         for name, value in parts["labels"].pairs().items():
             if isinstance(value, Secret):
