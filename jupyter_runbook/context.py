@@ -25,10 +25,14 @@ class StepContext:
         The run, the record in the making, and the token.
     show
         Logs and shows text that is redacted.
+    changed
+        Called when there is something new to show.
     state, done
         While applying: the state that the plan was made from, and what was returned for each change done.
     resource
         While applying: the change's resource; what is printed bears its name where ``prefix`` says so.
+    again
+        See `Context.again`.
     """
 
     def __init__(
@@ -37,18 +41,22 @@ class StepContext:
         draft: Draft,
         stop: Stop,
         show: Callable[[str], object],
+        changed: Callable[[], object] = lambda: None,
         *,
         state: Any = None,
         done: Mapping[str, Any] | None = None,
         resource: str = "",
         prefix: bool = False,
+        again: bool = False,
     ) -> None:
         self.stop = stop
         self.state = state
+        self.again = again
         self.done: Mapping[str, Any] = {} if done is None else done
         self._session = session
         self._draft = draft
         self._show = show
+        self._changed = changed
         self._resource = resource
         self._prefix = session.redactor.text(f"{resource} | ") if prefix else ""
         self._stream: Stream = session.redactor.stream()
@@ -67,6 +75,12 @@ class StepContext:
     def row(self, row: ChangeRecord) -> None:
         """See `Context.row`."""
         self._draft.report(self._resource, row)
+        self._changed()
+
+    def begun(self, resource: str) -> None:
+        """See `Context.begun`."""
+        self._draft.begun(resource)
+        self._changed()
 
     def found(self, resource: str, identifier: str) -> None:
         """See `Context.found`."""
@@ -75,7 +89,7 @@ class StepContext:
     def fact(self, name: str, value: Any) -> None:
         """See `Context.fact`."""
         # What `--out` binds is shown by whoever looks at it.
-        clean = self._session.redactor.text(value) if isinstance(value, str) else value
+        clean = self._session.redactor.value(value)
         with self._draft.lock:
             self._draft.facts[name] = clean
 

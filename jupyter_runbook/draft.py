@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.canonical import JSON, digest, plain
 from jupyter_runbook.errors import BadInput, Interrupted, NotConverged, Partial, RunbookError
 from jupyter_runbook.logs import StepLog
+from jupyter_runbook.matrix import in_order, matrix
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, utc
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from jupyter_runbook.spec.options import StepOptions
 
 __all__ = ["Draft"]
+
+
+# A row that fails with a reason that begins so did not fail its step.
+HANDLED = ("ignored", "rescued")
+_IDLE = (ChangeStatus.OK, ChangeStatus.SKIPPED)
 
 
 class Draft:
@@ -65,6 +71,7 @@ class Draft:
         self._begun = time.monotonic()
         self._rows: dict[str, ChangeRecord] = {}
         self._reported: dict[tuple[str, str], ChangeRecord] = {}
+        self._at_work: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -105,9 +112,10 @@ class Draft:
         """Take what became of one change."""
         row = _row(outcome.change, idle=False)
         status = outcome.status
-        # A run that reported what it found out as it went changed something if one of these rows did.
+        # A run that reported what it found out as it went changed something if one of these rows did; what failed, and
+        # was ignored or rescued, may have.
         mine = [one for (parent, _), one in self._reported.items() if parent == outcome.change.resource]
-        idle = not outcome.change.writes or (mine and all(one.status is not ChangeStatus.CHANGED for one in mine))
+        idle = not outcome.change.writes or (mine and all(one.status in _IDLE for one in mine))
         if status is ChangeStatus.CHANGED and idle:
             status = ChangeStatus.OK
         before = self._rows.get(outcome.change.resource)
@@ -122,9 +130,28 @@ class Draft:
         )
 
     def report(self, parent: str, row: ChangeRecord) -> None:
-        """Take a row that a run found out as it went; a later one of its name and kind replaces it."""
+        """Take a row that a run found out as it went; a later one of its name and kind replaces it.
+
+        What an earlier attempt changed stays so, where a later one finds it as it should be.
+        """
+        key = parent, f"{row.kind} {row.resource}"
         with self.lock:
-            self._reported[parent, f"{row.kind} {row.resource}"] = row
+            self._at_work.pop(row.resource, None)
+            before = self._reported.get(key)
+            if before and before.status is ChangeStatus.CHANGED and row.status is ChangeStatus.OK:
+                return
+            self._reported[key] = row
+
+    def begun(self, resource: str) -> None:
+        """Note that a row of a run is at work."""
+        with self.lock:
+            self._at_work[resource] = time.monotonic()
+
+    def applying(self) -> None:
+        """Forget the rows of a dry run: what comes now is what happened."""
+        with self.lock:
+            self._reported = {key: row for key, row in self._reported.items() if key[0]}
+            self._at_work = {}
 
     def tried(self, started: str, error: RunbookError | None) -> None:
         """Note one attempt."""
@@ -138,13 +165,16 @@ class Draft:
         # The one that broke first in the plan's order; a change that did not run is never the cause.
         cause = next((one for one in bad if one.status is not ChangeStatus.NOT_RUN), bad[0])
         error = cause.error or Interrupted("it was stopped")
-        error.resource = error.resource or cause.change.resource
+        if not isinstance(error, BadInput):  # that one names a line
+            error.resource = error.resource or cause.change.resource
         failed = sum(one.status is ChangeStatus.FAILED for one in bad)
         if isinstance(error, (Interrupted, TimeoutError)):
             return error
         if not self.changed:
             error.message += f" ({failed - 1} more failed)" if failed > 1 else ""
             return error
+        if len(outcomes) == 1:
+            return Partial(error.message, hint=error.hint, resource=error.resource)
         left = f", {len(bad) - failed} did not run" if len(bad) > failed else ""
         return Partial(
             f"{failed} of {len(outcomes)} changes failed{left}; {cause.change.resource}: {error.message}",
@@ -173,6 +203,10 @@ class Draft:
         """Return what the live display shows now."""
         now = time.monotonic()
         running = [(name, now - begun) for name, begun in executor.running.items()] if executor else []
+        clean = self.session.redactor.text
+        with self.lock:
+            at_work = list(self._at_work)
+            rows = list(self._reported.values())
         return Progress(
             self.session.redactor.text(self.name),
             self.provider,
@@ -181,6 +215,7 @@ class Draft:
             len(executor.outcomes) if executor else 0,
             len(executor.plan.changes) if executor else 0,
             self.log.tail,
+            matrix(rows, at_work, clean),
         )
 
     @property
@@ -252,20 +287,27 @@ class Draft:
 
     def _all_rows(self) -> list[ChangeRecord]:
         with self.lock:
-            rows = list(self._rows.values())
-            return rows + list(self._reported.values())
+            return [*self._rows.values(), *in_order(self._reported.values())]
 
     def _summary(self, status: Status) -> str:
         if self.skipped:
             return f"skipped: {self.skipped}"
         if isinstance(self.error, Interrupted):
             return f"interrupted: {self.error.message}"
-        if status is Status.PLANNED and self.plan:
+        with self.lock:
+            reported = dict(self._reported)
+        if status is Status.PLANNED and self.plan and not reported:
             return self.plan.summary
+        # A run that says what it did is not counted beside what it says; a dry run speaks for the whole plan.
+        told = {parent for parent, _ in reported}
+        runs = [row for name, row in self._rows.items() if name not in told and "" not in told]
         counts: dict[str, int] = {}
-        for row in self._all_rows():
-            counts[row.status] = counts.get(row.status, 0) + 1
-        words = [f"{counts[one]} {one}" for one in ChangeStatus if one in counts]
+        for row in [*runs, *reported.values()]:
+            handled = (row.reason or "").partition(":")[0] if row.status is ChangeStatus.FAILED else ""
+            word = f"failed and {handled}" if handled in HANDLED else str(row.status)
+            counts[word] = counts.get(word, 0) + 1
+        known = [str(one) for one in ChangeStatus] + [f"failed and {one}" for one in HANDLED]
+        words = [f"{counts[one]} {one}" for one in known if one in counts]
         return ", ".join(words) or ("nothing was done" if self.error else "nothing to do")
 
 

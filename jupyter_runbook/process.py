@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.stop import Stop
 
-__all__ = ["memory_file", "run_program"]
+__all__ = ["Bell", "memory_file", "run_program"]
 
 # Between SIGTERM and SIGKILL to a program that has to stop, in seconds.
 PATIENCE = 1.0
@@ -94,7 +94,7 @@ def memory_file(data: bytes) -> int:
     return descriptor
 
 
-class _Bell:
+class Bell:
     """A pipe that wakes a selector from any thread, and can be closed while others still ring."""
 
     def __init__(self) -> None:
@@ -103,11 +103,13 @@ class _Bell:
         self._open = True
 
     def ring(self) -> None:
+        """Wake the selector."""
         with self._lock:
             if self._open:
                 os.write(self._writer, b"!")
 
     def close(self) -> None:
+        """Close the pipe; ringing does nothing from now on."""
         with self._lock:
             self._open = False
             os.close(self._writer)
@@ -146,7 +148,7 @@ def _guard() -> Iterator[Callable[[int], object]]:
 
 def _follow(process: subprocess.Popen[bytes], stop: Stop, output: Callable[[str], object]) -> None:
     """Read what a program prints until it has ended; end it where the token is set."""
-    bell = _Bell()
+    bell = Bell()
 
     def wait() -> None:
         process.wait()
@@ -188,7 +190,7 @@ def _reading(process: subprocess.Popen[bytes], output: Callable[[str], object]) 
         output(rest)
 
 
-def _watch(process: subprocess.Popen[bytes], stop: Stop, bell: _Bell, read: Callable[[], bool]) -> None:
+def _watch(process: subprocess.Popen[bytes], stop: Stop, bell: Bell, read: Callable[[], bool]) -> None:
     """Read until the program has ended and what it wrote is read."""
     kill_at: float | None = None
     with selectors.DefaultSelector() as selector:

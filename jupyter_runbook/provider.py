@@ -52,8 +52,18 @@ class Context(Protocol):
     def output(self, text: str) -> None:
         """Show and log text of the tool's own, as it comes; it is redacted on the way."""
 
+    @property
+    def again(self) -> bool:
+        """While observing: whether the changes are made, and this only looks at what is there now."""
+
     def row(self, row: ChangeRecord) -> None:
-        """Add what the run found out as it went (one task on one host) as a row of the record."""
+        """Add what the run found out as it went (one task on one host) as a row of the record.
+
+        A row of the kind ``task`` or ``handler`` is called ``HOST: TASK``, and is shown as a cell of a matrix.
+        """
+
+    def begun(self, resource: str) -> None:
+        """Say that the row of this name is at work, until `row` brings it."""
 
     def found(self, resource: str, identifier: str) -> None:
         """Note in the journal, at once, the ID that a service gave to a resource: a crash must not lose it."""
@@ -75,10 +85,13 @@ class Result:
         One mapping a resource, as observed last.
     facts
         What else is worth knowing: an exit code, an address.
+    inventory
+        The hosts that the resources are, as groups of Ansible's YAML inventories; empty where they are none.
     """
 
     resources: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    inventory: Mapping[str, Any] = field(default_factory=dict)
 
     def df(self) -> pd.DataFrame:
         """Return the resources as a table, one row each.

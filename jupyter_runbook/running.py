@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,7 @@ from jupyter_runbook.errors import (
     StalePlan,
     ToolFailed,
 )
-from jupyter_runbook.execute import Executor
+from jupyter_runbook.execute import REFRESH_LEAST, Executor
 from jupyter_runbook.interrupts import Interrupts
 from jupyter_runbook.record import StepRecord, utc
 from jupyter_runbook.registry import missing
@@ -92,6 +94,8 @@ class Running:
         self.interrupts = Interrupts()
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing
+        self._thread = threading.current_thread()
+        self._shown_at = 0.0
         for text in session.left_open():
             live.notice(session.redactor.text(text))
         live.progress(self.draft.progress())
@@ -140,8 +144,12 @@ class Running:
 
     def observe(self, provider: Provider[Any, Any], spec: Any, context: StepContext) -> Any:
         """Look at what is there: an interrupt ends it at once, for nothing is changed."""
-        with self.interrupts.raising():
-            return provider.observe(spec, context)
+        self.notify = self._shown_soon
+        try:
+            with self.interrupts.raising(), context:
+                return provider.observe(spec, context)
+        finally:
+            self.notify = _nothing
 
     def planned(self, plan: Plan) -> None:
         """Take the plan of this attempt."""
@@ -195,6 +203,7 @@ class Running:
 
     def apply(self, plan: Plan, provider: Provider[Any, Any], spec: Any, state: Any, stop: Stop) -> None:
         """Make the changes of the very plan that was shown."""
+        self.draft.applying()
         several = len(plan.work) > 1
         done: dict[str, Any] = {}
 
@@ -240,13 +249,23 @@ class Running:
 
     def context(self, stop: Stop, **known: Any) -> StepContext:
         """Return what the provider is handed."""
-        return StepContext(self.session, self.draft, stop, self.output, **known)
+        return StepContext(self.session, self.draft, stop, self.output, self._news, **known)
 
     def output(self, text: str) -> None:
         """Log and show text that is redacted already."""
         with self.draft.lock:
             self.draft.log.write(text)
         self.notify()
+
+    def _news(self) -> None:
+        self.notify()
+
+    def _shown_soon(self) -> None:
+        """Refresh the display while observing, which no executor does: in this thread alone, and not too often."""
+        now = time.monotonic()
+        if threading.current_thread() is self._thread and now - self._shown_at >= REFRESH_LEAST:
+            self._shown_at = now
+            self.live.progress(self.draft.progress())
 
     def unexpected(self, error: Exception) -> RunbookError:
         """Return the error for what no provider should raise; its traceback goes to the log."""

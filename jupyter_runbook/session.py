@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_runbook.journal import Begin
+    from jupyter_runbook.matrix import Matrix
     from jupyter_runbook.record import StepRecord
 
 __all__ = ["Live", "Progress", "Session", "new_run", "nobody", "versions"]
@@ -44,6 +45,8 @@ class Progress:
         How many changes of the plan have ended, and how many it has; 0 of 0 while it observes.
     tail
         The last of what it printed, redacted.
+    matrix
+        What became so far of each task on each host, redacted; None where the step has no tasks.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Progress:
     done: int = 0
     total: int = 0
     tail: str = ""
+    matrix: Matrix | None = None
 
 
 class Live:

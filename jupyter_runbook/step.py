@@ -63,7 +63,7 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
                                         state, plan = moved, provider.plan(spec, moved)
                                         running.planned_anew(plan)
                                     running.apply(plan, provider, spec, state, stop)
-                                    state = running.observe(provider, spec, context)
+                                    state = running.observe(provider, spec, running.context(stop, again=True))
                                     running.judge(provider.plan(spec, state))
                             result = provider.result(spec, state)
         record, result = running.end(result)

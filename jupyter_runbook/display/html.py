@@ -8,7 +8,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.words import ACTIONS, STATUSES, log_text, origin, readable, title
+from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, title
+from jupyter_runbook.matrix import KINDS, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +31,17 @@ def record_html(record: StepRecord) -> str:
     """Return a record as a fragment of HTML."""
     parts = [f"<p><b>{STATUSES[record.status]} {safe(record.status)}</b> {safe(title(record))}</p>"]
     if record.error:
-        named = f"{record.error.resource}: " if record.error.resource else ""
-        parts.append(f"<p><b>{safe(record.error.kind)}</b>: {safe(named + record.error.message)}")
+        parts.append(f"<p><b>{safe(record.error.kind)}</b>: {safe(about(record.error))}")
         parts.append(f"<br>→ {safe(record.error.hint)}</p>" if record.error.hint else "</p>")
     parts.append(f"<p>{safe(record.summary)}</p>")
-    if record.changes:
-        parts.append(_fold("Changes", _rows(record.changes), is_open=len(record.changes) <= OPEN_ROWS))
+    tasks = matrix(record.changes)
+    if tasks:
+        from jupyter_runbook.display.matrix import matrix_html
+
+        parts.append(_fold("Hosts", matrix_html(tasks), is_open=len(tasks.tasks) <= OPEN_ROWS))
+    rows = [row for row in record.changes if row.reason or row.kind not in KINDS]
+    if rows:
+        parts.append(_fold("Changes", _rows(rows), is_open=len(rows) <= OPEN_ROWS))
     diffs = [row for row in record.changes if row.diff]
     if diffs:
         body = "".join(f"<p>{safe(row.resource)}</p><pre>{safe(row.diff or '')}</pre>" for row in diffs)
@@ -62,7 +68,11 @@ def progress_html(progress: Progress) -> str:
     if progress.total > 1 and progress.running:
         items = "".join(f"<li>{safe(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
         parts.append(f"<ul>{items}</ul>")
-    lines = readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
+    if progress.matrix:
+        from jupyter_runbook.display.matrix import matrix_html
+
+        parts.append(matrix_html(progress.matrix))
+    lines = [] if progress.matrix else readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
     if any(lines):
         shown = safe("\n".join(lines))
         parts.append(f"<pre>{shown}</pre>")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.html import notice_html, progress_html
+from jupyter_runbook.display.text import progress_text
 from jupyter_runbook.session import Live
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class NotebookLive(TerminalLive):
 
     def progress(self, progress: Progress) -> None:
         """Update the output."""
-        shown = f"◌ running: {progress.name}, {progress.seconds:.0f} s"
-        self._update({"text/plain": shown, "text/html": progress_html(progress)})
+        self._update({"text/plain": progress_text(progress), "text/html": progress_html(progress)})
 
     def done(self, record: StepRecord) -> None:
         """Put the record in the progress's place."""

@@ -5,25 +5,33 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.words import ACTIONS, STATUSES, log_text, readable, title
+from jupyter_runbook.display.matrix import matrix_text, task_line
+from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, readable, title
+from jupyter_runbook.matrix import KINDS, matrix
 from jupyter_runbook.plan import Action
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
+    from jupyter_runbook.session import Progress
 
-__all__ = ["record_text"]
+__all__ = ["progress_text", "record_text"]
 
 
 def record_text(record: StepRecord) -> str:
     """Return a record as people read it in a terminal."""
     lines = [f"{STATUSES[record.status]} {record.status}: {readable(title(record))}"]
     if record.error:
-        lines.append(f"  {record.error.kind}: {readable(_about(record))}")
+        lines.append(f"  {record.error.kind}: {readable(about(record.error))}")
         if record.error.hint:
             lines.append(f"  → {readable(record.error.hint)}")
     lines.append(f"  {readable(record.summary)}")
+    tasks = matrix(record.changes)
+    if tasks:
+        lines += ["  " + line for line in matrix_text(tasks)]
     for row in record.changes:
-        lines += _row(row)
+        # What the matrix tells is told.
+        if not tasks or row.kind not in KINDS or row.reason or row.diff:
+            lines += _row(row)
     if record.log:
         lines += ["  output:", textwrap.indent(log_text(record.log), "    ", lambda _: True)]
     if record.plan_digest:
@@ -31,12 +39,11 @@ def record_text(record: StepRecord) -> str:
     return "\n".join(lines)
 
 
-def _about(record: StepRecord) -> str:
-    error = record.error
-    if error is None:
-        return ""
-    named = error.resource and error.resource not in error.message
-    return f"{error.resource}: {error.message}" if named else error.message
+def progress_text(progress: Progress) -> str:
+    """Return a running step: a line, and a line for each of its tasks."""
+    head = f"◌ running: {readable(progress.name)}, {progress.seconds:.0f} s"
+    tasks = progress.matrix
+    return "\n".join([head, *(f"  {task_line(tasks, task)}" for task in tasks.tasks)]) if tasks else head
 
 
 def _row(row: ChangeRecord) -> list[str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from jupyter_runbook.plan import Action
 
 if TYPE_CHECKING:
-    from jupyter_runbook.record import Log, StepRecord
+    from jupyter_runbook.record import ErrorRecord, Log, StepRecord
 
-__all__ = ["ACTIONS", "STATUSES", "log_text", "origin", "readable", "short_time", "title"]
+__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "short_time", "title"]
 
 #: The sign of an action, as the plans of infrastructure tools show it.
 ACTIONS = {
@@ -52,6 +52,14 @@ def title(record: StepRecord) -> str:
     where = f" on {record.target}" if record.target else ""
     mode = ", dry run" if record.mode == "check" else ""
     return f"{record.name} · %%{record.provider}{where}{mode} · {record.seconds:.1f} s"
+
+
+def about(error: ErrorRecord | None) -> str:
+    """Return what went wrong, with the resource where the message does not name it."""
+    if error is None:
+        return ""
+    named = error.resource and error.resource not in error.message
+    return f"{error.resource}: {error.message}" if named else error.message
 
 
 def short_time(text: str) -> str:

@@ -19,7 +19,7 @@ from jupyter_runbook.errors import InvalidSpec
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Document", "Path", "dotted", "load_yaml"]
+__all__ = ["Document", "Path", "broken_yaml", "dotted", "load_yaml"]
 
 Path = tuple[str | int, ...]
 
@@ -107,20 +107,27 @@ def load_yaml(text: str, *, first_line: int = 1) -> Document:
         node = yaml.compose(text, Loader=_loader())
         builder = _Builder(first_line)
         return Document(None if node is None else builder.build(node, ()), builder.lines or {(): first_line})
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        number = mark.line if mark else 0
-        shown = (text.splitlines()[number : number + 1] or [""])[0].strip()
-        problem = " ".join(str(error.problem or error.context or "can't be read").split())
-        raise InvalidSpec(
-            f"broken YAML: {problem}" + (f", at: {shown[:100]}" if shown else ""),
-            line=number + first_line,
-            hint=_QUOTE_HINT if "{{" in shown else "check the indentation and the quotes, here and one line above",
-        ) from None
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise InvalidSpec(f"broken YAML: {' '.join(str(error).split())[:200]}", line=first_line) from None
-    except RecursionError:
-        raise InvalidSpec("the YAML is nested too deep", line=first_line) from None
+    except (yaml.YAMLError, UnicodeEncodeError, RecursionError) as error:
+        raise broken_yaml(error, text, first_line) from None
+
+
+def broken_yaml(error: Exception, text: str, first_line: int = 1) -> InvalidSpec:
+    """Return the error for what PyYAML can't read, with the line in the user's text; the caller raises it."""
+    import yaml
+
+    if isinstance(error, RecursionError):
+        return InvalidSpec("the YAML is nested too deep", line=first_line)
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return InvalidSpec(f"broken YAML: {' '.join(str(error).split())[:200]}", line=first_line)
+    mark = error.problem_mark or error.context_mark
+    number = mark.line if mark else 0
+    shown = (text.splitlines()[number : number + 1] or [""])[0].strip()
+    problem = " ".join(str(error.problem or error.context or "can't be read").split())
+    return InvalidSpec(
+        f"broken YAML: {problem}" + (f", at: {shown[:100]}" if shown else ""),
+        line=number + first_line,
+        hint=_QUOTE_HINT if "{{" in shown else "check the indentation and the quotes, here and one line above",
+    )
 
 
 @cache

@@ -1,0 +1,261 @@
+"""Ansible's own process: it has imported Ansible before a play comes, and forks for each.
+
+It is run as a program, with Ansible's Python, and shares no module with the rest of the package. The kernel sends a
+request over a socket; a fork, the *keeper*, starts ``ansible-playbook``'s own entry point in a further fork and stays
+beside it. Whatever the play starts, in whatever session, becomes the keeper's child when its parent dies
+(PR_SET_CHILD_SUBREAPER), so that the keeper can end all of it; it does so when it is told to stop, and when the kernel
+is gone, also by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+# Between SIGTERM and SIGKILL to what has to stop, and until it is given up, in seconds.
+PATIENCE, GIVEN_UP = 1.0, 4.0
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, of prctl(2)
+PIECE = 65536
+NAMES = 2000
+
+#: Where the play's events go, for the plugins in this process and its workers: they find this module by this name.
+sys.modules["runbook_driver"] = sys.modules[__name__]
+events = -1
+burn: list[str] = []
+
+
+def emit(event: dict[str, Any]) -> None:
+    """Send an event to the kernel: one line of JSON."""
+    data = json.dumps(event, default=_told, ensure_ascii=True).encode() + b"\n"
+    view = memoryview(data)
+    with suppress(BrokenPipeError):
+        while view:
+            view = view[os.write(events, view) :]
+
+
+def _told(value: Any) -> Any:
+    """Return what JSON can hold of a value of Ansible's own kinds."""
+    if hasattr(value, "items"):
+        return dict(value.items())
+    if not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        return list(value)
+    return str(value)
+
+
+def burnt() -> None:
+    """Take away what Ansible has read by now and nobody else shall."""
+    for path in burn:
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def main() -> None:
+    """Serve requests until the kernel is gone."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    _prepare()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a keeper's end is told by its own socket
+    while True:
+        text, descriptors = _receive(requests)
+        if not text:
+            return
+        if os.fork() == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                _keep(json.loads(text), *descriptors)
+            finally:
+                os._exit(1)
+        for one in descriptors:
+            os.close(one)
+
+
+def _prepare() -> None:
+    """Import what every play needs, and make our plugins known."""
+    import ansible.cli.playbook
+    import ansible.executor.playbook_executor  # noqa: F401 -- not all that it needs comes with the command's module
+    from ansible.cli import CLI
+    from ansible.errors import AnsibleError
+    from ansible.parsing.vault import VaultLib
+    from ansible.plugins.loader import callback_loader, vars_loader
+
+    here = Path(__file__).parent
+    callback_loader.add_directory(str(here / "callback"))
+    vars_loader.add_directory(str(here / "vars"))
+    decrypt = VaultLib.decrypt
+
+    def telling(self: Any, *args: Any, **options: Any) -> Any:
+        """Tell the kernel what must not be shown, before Ansible can show it."""
+        plain = decrypt(self, *args, **options)
+        # One write: it comes from workers too, whose events must not mix. Longer ones are no passwords.
+        text = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else str(plain)
+        for start in range(0, len(text), 500):
+            emit({"e": "vault", "p": os.getpid(), "text": text[start : start + 500], "more": start + 500 < len(text)})
+        return plain
+
+    VaultLib.decrypt = telling
+    listed = CLI.get_host_list
+
+    def looking(inventory: Any, subset: Any, pattern: str = "all") -> Any:
+        """Tell which hosts there are, where a limit leaves none."""
+        try:
+            return listed(inventory, subset, pattern)
+        except AnsibleError:
+            emit({"e": "known", "names": known(inventory)})
+            raise
+
+    CLI.get_host_list = staticmethod(looking)
+
+
+def known(inventory: Any) -> list[str]:
+    """Return the names of the hosts and groups of an inventory."""
+    return [*map(str, inventory.hosts), *map(str, inventory.groups)][:NAMES]
+
+
+def _receive(requests: socket.socket) -> tuple[bytes, list[int]]:
+    """Receive one request and its open files: standard output, events, control."""
+    descriptors: array.array[int] = array.array("i")
+    try:
+        head, ancillary, _, _ = requests.recvmsg(PIECE, socket.CMSG_SPACE(3 * descriptors.itemsize))
+    except ConnectionError:
+        return b"", []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    text = head
+    while head and not text.endswith(b"\n"):
+        head = requests.recv(PIECE)
+        text += head
+    return text, list(descriptors)
+
+
+def _keep(request: dict[str, Any], output: int, tell: int, control: int) -> None:
+    """Start a play and stay beside it: tell its end, stop it where that is asked for."""
+    global events  # noqa: PLW0603 -- the plugins' end of the pipe
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    events = tell
+    burn[:] = request["burn"]
+    wake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    leader = os.fork()
+    if leader == 0:
+        signal.set_wakeup_fd(-1)
+        for one in (wake, bell, control):
+            os.close(one)
+        # The exit handlers are the parent's: they would take away what its other plays need.
+        os._exit(_play(request, output))
+    for one in (output, tell):
+        os.close(one)
+    status = _watch(leader, wake, control)
+    for path in [*request["burn"], *request["files"]]:
+        with suppress(OSError):
+            os.unlink(path)
+    shutil.rmtree(request["folder"], ignore_errors=True)
+    with suppress(OSError):
+        os.write(control, f"{status}\n".encode())
+    os._exit(0)
+
+
+def _play(request: dict[str, Any], output: int) -> int:
+    """Become ``ansible-playbook``, and return its exit status."""
+    from ansible.cli.playbook import PlaybookCLI
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    os.chdir(request["cwd"])
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    os.environ.update(request["env"])
+    random.seed()
+    try:
+        PlaybookCLI.cli_executor(["ansible-playbook", *request["arguments"]])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 -- this fork ends here, whatever it was
+        traceback.print_exc()
+        return 250
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+    return 0
+
+
+def _watch(leader: int, wake: int, control: int) -> int:
+    """Wait until the play has ended, by itself or because it was stopped; return its exit status."""
+    status: int | None = None
+    stop_at: float | None = None
+    while True:
+        timeout = None if stop_at is None else 0.05
+        ready = select.select([wake] + ([control] if stop_at is None else []), [], [], timeout)[0]
+        with suppress(BlockingIOError):
+            os.read(wake, PIECE)
+        status = _reap(leader, status)
+        if control in ready:
+            os.read(control, 1)  # a word, or the kernel's end: the same
+            stop_at = time.monotonic()
+            _signal(signal.SIGTERM)
+        if stop_at is None and status is not None:
+            return status
+        if stop_at is not None:
+            waited = time.monotonic() - stop_at
+            left = _descendants()
+            if not left or waited > GIVEN_UP:
+                return -signal.SIGTERM if status is None else status
+            if waited > PATIENCE:
+                _signal(signal.SIGKILL)
+
+
+def _reap(leader: int, status: int | None) -> int | None:
+    with suppress(ChildProcessError):
+        while True:
+            pid, how = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == leader:
+                status = os.waitstatus_to_exitcode(how)
+    return status
+
+
+def _signal(number: int) -> None:
+    for pid in _descendants():
+        with suppress(OSError):
+            os.kill(pid, number)
+
+
+def _descendants() -> list[int]:
+    """Return all that came from this process and lives: children, theirs, and those whose parents are gone."""
+    parents: dict[int, int] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError), open(f"/proc/{entry}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+                if state != b"Z":
+                    parents[int(entry)] = int(parent)
+    mine = {os.getpid()}
+    while True:
+        more = {pid for pid, parent in parents.items() if parent in mine} - mine
+        if not more:
+            return sorted(mine - {os.getpid()}, reverse=True)
+        mine |= more
+
+
+if __name__ == "__main__":
+    main()

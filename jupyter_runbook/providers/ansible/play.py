@@ -1,0 +1,255 @@
+"""One run of ``ansible-playbook``: its files, its events, and what became of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import AuthFailed, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.providers.ansible.events import Board, Failure
+from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
+from jupyter_runbook.providers.ansible.launch import Request, private_folder
+from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
+from jupyter_runbook.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.ansible.launch import Launcher
+    from jupyter_runbook.providers.ansible.spec import AnsibleSpec, AnsibleState
+
+__all__ = ["play", "verdict"]
+
+CELL = ".runbook-cell-"
+# So much of the output's end is looked at for an error's words, in characters.
+TAIL = 20_000
+# So many hosts are named in an error.
+NAMED = 5
+_AUTH = re.compile(
+    r"permission denied|authentication failed|invalid/incorrect (?:username|password)|too many auth", re.IGNORECASE
+)
+_HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed", re.IGNORECASE)
+
+
+class Played:
+    """A run that has ended.
+
+    Parameters
+    ----------
+    board
+        What its events told.
+    status
+        The exit status of ``ansible-playbook``.
+    tail
+        The end of what it printed.
+    cell
+        The file that the cell was written to; None for a playbook of its own.
+    """
+
+    def __init__(self, board: Board, cell: Path | None) -> None:
+        self.board = board
+        self.cell = cell
+        self.status = 0
+        self.tail = ""
+
+
+def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launcher, *, check: bool) -> Played:
+    """Play a cell; rows and output come through the context as it runs.
+
+    Raises
+    ------
+    StepTimeout, Interrupted
+        It was stopped: nothing of it is left on this machine, and the rows say what had run.
+    ToolFailed
+        Ansible can't be started, or the folder can't be written.
+    """
+    with private_folder() as private, _cell_file(spec, state) as cell:
+        played = Played(Board(ctx.row, ctx.begun, check=check), cell)
+        arguments, burn = _arguments(spec, state, private)
+        arguments += ["--diff", *(["--check"] if check else [])]
+        arguments.append(str(cell) if cell else str(Path(spec.body.values).expanduser()))
+        request = Request(
+            arguments=arguments,
+            cwd=state.folder,
+            env={"RUNBOOK_RESULTS": "1" if spec.whole and not check else ""},
+            folder=private,
+            files=[cell] if cell else [],
+            burn=burn,
+        )
+        vaulted = _Vaulted()
+
+        def take(event: dict[str, Any]) -> None:
+            if event["e"] == "vault":
+                vaulted.take(event)
+            else:
+                played.board.take(event)
+
+        def output(text: str) -> None:
+            played.tail = (played.tail + text)[-TAIL:]
+            ctx.output(text.replace(str(cell), "the cell").replace(cell.name, "the cell") if cell else text)
+
+        try:
+            played.status = launcher.run(request, ctx.stop, output, take)
+        finally:
+            played.board.finish()
+    return played
+
+
+def verdict(played: Played, spec: AnsibleSpec, modules: list[Path]) -> RunbookError | None:
+    """Return why a run is no success; None where final stats prove that it is one."""
+    board = played.board
+    if not board.started or (not board.plays and played.status):
+        return _refused(played, spec, modules)
+    failures = board.failures
+    if failures:
+        return _failed(board, failures)
+    if board.stats is None:
+        last = said(played.tail)
+        why = f": {last}" if last else f" (exit status {played.status})"
+        return ToolFailed(f"the play broke off without its final stats{why}", hint="the rows say what had run")
+    if not board.hosts:
+        patterns = ", ".join(dict.fromkeys(one.pattern for one in board.plays)) or "any pattern"
+        return no_hosts(f"no host matched {patterns}", patterns, board.known)
+    if played.status:
+        return ToolFailed(f"ansible-playbook ended with {played.status}: {said(played.tail) or 'it did not say why'}")
+    return None
+
+
+def _refused(played: Played, spec: AnsibleSpec, modules: list[Path]) -> RunbookError:
+    from jupyter_runbook.providers.ansible.modules import module_names
+
+    if played.board.known:
+        return no_hosts(f"--limit {spec.limit} leaves no host", spec.limit or "", played.board.known)
+    names = module_names(modules) if "module/action" in played.tail else ()
+    return refusal(played.tail, played.cell, names)
+
+
+def _failed(board: Board, failures: list[Failure]) -> RunbookError:
+    first = next((one for one in failures if not one.unreachable), failures[0])
+    others = [host for host in dict.fromkeys(one.host for one in failures) if host != first.host]
+    also = f" (also {', '.join(others[:NAMED])}{', …' if len(others) > NAMED else ''})" if others else ""
+    resource = f"{first.host}: {first.task}"
+    word = "unreachable" if first.unreachable else "failed"
+    what = f"{resource}: {word}{also}: {first.said}"
+    kind, hint = _cause(first)
+    if board.pending:
+        hint = f"handlers that were notified and did not run: {', '.join(board.pending)}"
+    return kind(what, hint=hint, resource=resource)
+
+
+def _cause(failure: Failure) -> tuple[type[RunbookError], str | None]:
+    """Return the kind of a failure, and what to do."""
+    if not failure.unreachable:
+        return ToolFailed, None
+    if _HOST_KEY.search(failure.said):
+        return AuthFailed, "see that it is the right host, then take its old key away: ssh-keygen -R"
+    if _AUTH.search(failure.said):
+        return AuthFailed, "give the right user and key: ansible_user, ansible_ssh_private_key_file"
+    return Unreachable, "see that it is up, and its ansible_host and ansible_port"
+
+
+def _arguments(spec: AnsibleSpec, state: AnsibleState, private: Path) -> tuple[list[str], list[Path]]:
+    """Return the options, and the files that Ansible reads at once."""
+    arguments: list[str] = []
+    burn: list[Path] = []
+    sources = spec.inventory or (Source("localhost", values=HERE),)
+    for number, source in enumerate(sources):
+        arguments += ["-i", source.written(private, number)]
+    if state.extra:
+        path = private / "extra.json"
+        _write(path, json.dumps(revealed(dict(state.extra))))
+        arguments += ["-e", f"@{path}"]
+        burn.append(path)
+    if isinstance(spec.vault, Secret):
+        path = private / "vault"
+        _write(path, spec.vault.reveal())
+        arguments += ["--vault-password-file", str(path)]
+        burn.append(path)
+    elif spec.vault:
+        arguments += ["--vault-password-file", str(spec.vault)]
+    return [*arguments, *spec.arguments], burn
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@contextmanager
+def _cell_file(spec: AnsibleSpec, state: AnsibleState) -> Iterator[Path | None]:
+    """Write the cell beside the notebook, where Ansible looks for roles, files and variables; it is gone afterwards."""
+    if spec.body.kind == "playbook":
+        yield None
+        return
+    _clear(state.folder)
+    path = state.folder / f"{CELL}{os.getpid()}-{os.urandom(4).hex()}.yml"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ToolFailed(
+            f"the folder {state.folder} can't be written ({error.strerror}): nothing was done",
+            hint="a play lies beside its notebook, where its roles and files are",
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        try:
+            # Held as long as it is used: what is not held was left by a kernel that was killed.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(spec.body.playbook(spec.text, spec.hosts))
+            file.flush()
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.glob(f"{CELL}*.yml"):
+        with suppress(OSError), path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+
+
+class _Vaulted:
+    """What Ansible decrypts is secret from then on: it is told before it can be printed."""
+
+    #: Kept for the kernel's life: what was decrypted once may be printed by a later cell.
+    kept: dict[str, Secret] = {}  # noqa: RUF012 -- one for all plays
+    #: A text shorter than this ("yes") is no secret, or one that would be found everywhere.
+    LEAST = 4
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, str] = {}
+
+    def take(self, event: dict[str, Any]) -> None:
+        text = self._pieces.pop(event["p"], "") + event["text"]
+        if event["more"]:
+            self._pieces[event["p"]] = text
+            return
+        for value in _strings(text):
+            if len(value) >= self.LEAST:
+                self.kept.setdefault(value, Secret(value, name="vault"))
+
+
+def _strings(text: str) -> list[str]:
+    """Return the strings in a vaulted text: it is one, or YAML of many."""
+    import yaml
+
+    found = [text.strip()]
+    try:
+        left = [yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))]  # noqa: S506 -- a safe one
+    except yaml.YAMLError:
+        return found
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str):
+            found.append(one)
+    return found

@@ -1,0 +1,89 @@
+"""What Ansible says when it refuses to begin → an error of ours, with the line in the cell. Pure but for the names of
+modules, which are looked up where one is misspelt.
+"""  # noqa: D205 -- one sentence
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.errors import InvalidSpec, RunbookError, ToolFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["no_hosts", "refusal", "said"]
+
+_ERROR = re.compile(r"^(?:\[ERROR\]|ERROR!|\[WARNING\]: Unable to parse|fatal:)[: ]*(.*)$", re.MULTILINE)
+_ORIGIN = re.compile(r"(?:Origin|origin): (?P<file>[^\n]*?):(?P<line>\d+)(?::\d+)?\s*$", re.MULTILINE)
+_OLD_ORIGIN = re.compile(r"The error appears to be in '(?P<file>[^']+)': line (?P<line>\d+)")
+# So many names are shown where none is like the one asked for.
+SHOWN = 12
+_MODULE = re.compile(r"(?:couldn't|could not) resolve module/action '(?P<name>[^']+)'")
+
+
+def said(text: str) -> str:
+    """Return the last error in Ansible's output, in one line; empty where there is none."""
+    found = _ERROR.findall(text)
+    return " ".join(found[-1].split()) if found else ""
+
+
+def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> RunbookError:
+    """Return why Ansible did not begin.
+
+    Parameters
+    ----------
+    text
+        What it printed.
+    cell
+        The file that the cell was written to, whose lines are the cell's.
+    modules
+        The names of the modules that there are.
+    """
+    message = said(text) or (text.strip().splitlines() or ["ansible-playbook said nothing"])[-1]
+    if cell is not None:
+        message = message.replace(str(cell), "the cell")
+    match = _ORIGIN.search(text) or _OLD_ORIGIN.search(text)
+    line: int | None = None
+    if match:
+        if cell is not None and match["file"].endswith(cell.name):
+            line = int(match["line"])
+        else:
+            message = f"{match['file']}, line {match['line']}: {message}"
+    module = _MODULE.search(text)
+    if module:
+        near = nearest(module["name"], modules)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see whether its collection is installed: --galaxy"
+        return InvalidSpec(_without_hint(message), line=line, hint=hint)
+    if match or "yaml" in message.lower():
+        return InvalidSpec(message, line=line, hint="nothing ran: mend it, and run the cell again")
+    return ToolFailed(f"ansible-playbook did not begin: {message}", hint="nothing ran; the output tells more")
+
+
+def no_hosts(message: str, pattern: str, known: Iterable[str]) -> InvalidSpec:
+    """Return the error for a pattern that means no host of an inventory; it names those that it may have meant."""
+    names = sorted(set(known) - {"ungrouped"})
+    near: list[str] = []
+    for word in re.split(r"[:,&!\s]+", pattern):
+        near += difflib.get_close_matches(word, names, n=2, cutoff=0.6)
+    if near:
+        hint = f"did you mean {' or '.join(dict.fromkeys(near))}?"
+    else:
+        more = ", …" if len(names) > SHOWN else ""
+        hint = f"the inventory has {', '.join(names[:SHOWN])}{more}" if names else "the inventory has no host"
+    return InvalidSpec(f"{message}: nothing ran", line=1, hint=hint)
+
+
+def nearest(name: str, modules: Iterable[str]) -> list[str]:
+    """Return the names that a misspelt one may have meant: in the form that it was written in."""
+    known = sorted(modules)
+    short = {one.rpartition(".")[2]: one for one in reversed(known)}
+    if "." in name:
+        return difflib.get_close_matches(name, known, n=3, cutoff=0.75)
+    return difflib.get_close_matches(name, list(short), n=3, cutoff=0.7)
+
+
+def _without_hint(message: str) -> str:
+    return message.partition(". This often")[0]
