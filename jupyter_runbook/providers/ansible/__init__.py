@@ -113,6 +113,12 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         for source in spec.inventory:
             source.there(folder)
         playbook = self._playbook(spec, folder)
+        if isinstance(spec.vault, str) and not (folder / Path(spec.vault).expanduser()).is_file():
+            raise InvalidSpec(
+                f"the file {spec.vault} of --vault-password-file is not there",
+                line=1,
+                hint="give a file, or the name of a variable that holds a Secret",
+            )
         words = Words()
         if spec.body.kind != "playbook":
             words.add_values(spec.body.values)

@@ -86,6 +86,7 @@ class Board:
         self.plays: list[Play] = []
         self.stats: Mapping[str, Mapping[str, int]] | None = None
         self.rows: dict[str, ChangeRecord] = {}
+        self.blind: set[str] = set()
         self.known: tuple[str, ...] = ()
         self.registered: dict[str, dict[str, Any]] = {}
         self.facts: dict[str, dict[str, Any]] = {}
@@ -189,7 +190,11 @@ class Board:
         if status is ChangeStatus.FAILED and event.get("needs"):
             # It could not but fail: what it refers to was never there.
             status = ChangeStatus.UNKNOWN
-            reason = f"can't be foreseen without {', '.join(event['needs'])}, which check mode did not make: {reason}"
+            needs = ", ".join(event["needs"])
+            reason = f"it needs {needs}, which check mode does not make: {reason}"
+            if not event.get("ignored"):
+                reason += "; the tasks after it on this host were not looked at"
+                self.blind.add(name)
         if status is ChangeStatus.FAILED and not event.get("ignored"):
             failure = Failure(
                 name, resource.partition(": ")[2], str(event.get("said", "")), event["s"] == "unreachable"

@@ -14,6 +14,7 @@ from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.provider import Result
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.template import render_text
+from jupyter_runbook.spec.yamltext import broken_yaml
 
 if TYPE_CHECKING:
     from jupyter_runbook.spec.cell import Cell
@@ -112,7 +113,7 @@ def _source(text: str, cell: Cell) -> Source:
         value = value.inventory
     if isinstance(value, str):
         if "\n" in value.strip():
-            return Source(label, text=value)
+            return Source(label, text=_checked(value, label))
         if not value.strip():
             raise InvalidSpec(f"-i {label} is empty", line=1, hint=HINT)
         return Source(value.strip(), path=value.strip())
@@ -137,6 +138,26 @@ def _as_groups(value: Mapping[Any, Any], label: str) -> dict[str, Any]:
                 group["hosts"] = {str(one): {} for one in group["hosts"]}
         return groups
     return {"all": {"hosts": {str(name): dict(known or {}) for name, known in value.items()}}}
+
+
+def _checked(text: str, label: str) -> str:
+    """Return the text of an inventory.
+
+    Raises
+    ------
+    InvalidSpec
+        It is broken YAML.
+    """
+    import yaml
+
+    if _is_yaml(text):
+        try:
+            yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 -- a safe one
+        except yaml.YAMLError as error:
+            broken = broken_yaml(error, text)
+            where = f" (its line {broken.where.line})" if broken.where else ""
+            raise InvalidSpec(f"-i {label}: {broken.message}{where}", line=1, hint=broken.hint) from None
+    return text
 
 
 def _is_yaml(text: str) -> bool:

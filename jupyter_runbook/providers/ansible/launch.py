@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,8 @@ class Launcher:
         self._key: Any = None
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
+        # Called at the latest when the kernel ends in good order; where it is killed, the closed socket says it.
+        self._end: Callable[[], object] | None = None
 
     def run(
         self,
@@ -131,11 +134,9 @@ class Launcher:
 
     def close(self) -> None:
         """End Ansible's process; a play that is at work ends too."""
-        if self._requests is not None:
-            self._requests.close()
-        if self._process is not None:
-            self._process.wait()
-        self._requests = self._process = None
+        if self._end is not None:
+            self._end()
+        self._requests = self._process = self._end = None
 
     def _ready(self, cwd: Path) -> None:
         env = _environment()
@@ -156,6 +157,7 @@ class Launcher:
                 start_new_session=True,
             )
         self._requests, self._key = ours, key
+        self._end = weakref.finalize(self, _ended, ours, self._process)
 
     def _send(self, request: Request, ends: Ends) -> None:
         assert self._requests is not None  # noqa: S101 -- _ready has made it
@@ -168,10 +170,18 @@ class Launcher:
         ends.handed_over()
 
     def _failed(self, why: str | None) -> ToolFailed:
-        process, self._process = self._process, None
+        process = self._process
         said = process.stderr.read().decode(errors="replace") if process and process.stderr else ""
+        self.close()
         last = (said.strip().splitlines() or [why or "it has ended"])[-1]
         return ToolFailed(f"Ansible can't be started: {last}", hint="see whether ansible-playbook --version works here")
+
+
+def _ended(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    requests.close()
+    if process.stderr is not None:
+        process.stderr.close()
+    process.wait()
 
 
 def _environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ _ORIGIN = re.compile(r"(?:Origin|origin): (?P<file>[^\n]*?):(?P<line>\d+)(?::\d+
 _OLD_ORIGIN = re.compile(r"The error appears to be in '(?P<file>[^']+)': line (?P<line>\d+)")
 # So many names are shown where none is like the one asked for.
 SHOWN = 12
+_ROLE = re.compile(r"the role '[^']*' was not found")
 _MODULE = re.compile(r"(?:couldn't|could not) resolve module/action '(?P<name>[^']+)'")
 
 
@@ -57,6 +58,10 @@ def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> Runboo
         near = nearest(module["name"], modules)
         hint = f"did you mean {' or '.join(near)}?" if near else "see whether its collection is installed: --galaxy"
         return InvalidSpec(_without_hint(message), line=line, hint=hint)
+    role = _ROLE.search(message)
+    if role:
+        hint = "roles lie in roles/ beside the notebook, or come with --galaxy"
+        return InvalidSpec(message[: role.end()], line=line, hint=hint)
     if match or "yaml" in message.lower():
         return InvalidSpec(message, line=line, hint="nothing ran: mend it, and run the cell again")
     return ToolFailed(f"ansible-playbook did not begin: {message}", hint="nothing ran; the output tells more")
@@ -80,9 +85,17 @@ def nearest(name: str, modules: Iterable[str]) -> list[str]:
     """Return the names that a misspelt one may have meant: in the form that it was written in."""
     known = sorted(modules)
     short = {one.rpartition(".")[2]: one for one in reversed(known)}
-    if "." in name:
-        return difflib.get_close_matches(name, known, n=3, cutoff=0.75)
-    return difflib.get_close_matches(name, list(short), n=3, cutoff=0.7)
+    names, least = (known, 0.75) if "." in name else (list(short), 0.7)
+    found = difflib.get_close_matches(name, names, n=3, cutoff=least)
+    # Next to a much better one, the others are noise.
+    best = max((_likeness(name, one) for one in found), default=0.0)
+    return [one for one in found if _likeness(name, one) > best - 0.1]
+
+
+def _likeness(one: str, other: str) -> float:
+    # What most names begin with makes all of them alike.
+    one, other = one.removeprefix("ansible.builtin."), other.removeprefix("ansible.builtin.")
+    return difflib.SequenceMatcher(None, other, one).ratio()
 
 
 def _without_hint(message: str) -> str:

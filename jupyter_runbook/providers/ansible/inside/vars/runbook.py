@@ -15,8 +15,6 @@ DOCUMENTATION = """
     description: Sets ansible_python_interpreter for hosts with a local connection that have none.
 """
 
-HERE = ("localhost", "127.0.0.1", "::1")
-
 
 class VarsModule(BaseVarsPlugin):  # type: ignore[misc]  # Ansible has no types
     """See the module."""
@@ -31,7 +29,9 @@ class VarsModule(BaseVarsPlugin):  # type: ignore[misc]  # Ansible has no types
             for group in entity.get_groups():
                 known.update(group.get_vars())
             known.update(entity.get_vars())
-            connection = known.get("ansible_connection", "local" if entity.name in HERE else None)
-            if connection in ("local", "ansible.builtin.local") and "ansible_python_interpreter" not in known:
+            if (
+                known.get("ansible_connection") in ("local", "ansible.builtin.local")
+                and "ansible_python_interpreter" not in known
+            ):
                 found["ansible_python_interpreter"] = sys.executable
         return found
