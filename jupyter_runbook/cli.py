@@ -174,12 +174,15 @@ def sandbox_group() -> None:
 _NAMES = click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
 
 
-@sandbox_group.command(epilog="Example: jupyter runbook sandbox up docker")
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox up hosts --count 3")
 @_NAMES
-def up(names: tuple[str, ...]) -> None:
-    """Bring sandboxes up; one that is up stays as it is."""
+@click.option("--count", type=int, metavar="N", help="How many hosts there shall be; 3 where none are up.")
+def up(names: tuple[str, ...], count: int | None) -> None:
+    """Bring sandboxes up; one that is up stays as it is, and a host that was stopped starts again."""
+    if count is not None and "hosts" not in names:
+        raise click.UsageError("--count is for hosts: jupyter runbook sandbox up hosts --count 3")
     for name in names:
-        one = _sandbox(name)
+        one = _sandbox(name, count)
         one.up()
         click.echo(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
 
@@ -215,10 +218,10 @@ def env(names: tuple[str, ...]) -> None:
             click.echo(f"export {key}={shlex.quote(value)}")
 
 
-def _sandbox(name: str) -> Sandbox:
+def _sandbox(name: str, count: int | None = None) -> Sandbox:
     from jupyter_runbook.sandbox import sandbox
 
-    return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True))
+    return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True), count)
 
 
 def _watch() -> Any:

@@ -10,8 +10,10 @@ from jupyter_runbook import secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.engine import Engine
+    from tests.hosts import Hosts
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +36,19 @@ def docker_engine() -> Iterator[Engine]:
 def docker_host(docker_engine: Engine) -> str:
     """Return the address of a Docker engine that is up."""
     return docker_engine.up()
+
+
+@pytest.fixture(scope="session")
+def sandbox_hosts() -> Iterator[Hosts]:
+    """Return the session's hosts, which may be down."""
+    from tests.hosts import Hosts
+
+    hosts = Hosts()
+    yield hosts
+    hosts.down()
+
+
+@pytest.fixture
+def inventory(sandbox_hosts: Hosts) -> Path:
+    """Return the inventory of three hosts that are up: host1, host2, host3."""
+    return sandbox_hosts.up()

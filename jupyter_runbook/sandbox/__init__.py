@@ -12,11 +12,25 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "sandbox"]
 
 #: The sandboxes that there are.
-NAMES = ("docker",)
+NAMES = ("docker", "hosts")
 
 
-def sandbox(name: str, tell: Callable[[str], object] = lambda _line: None) -> Sandbox:
-    """Return a sandbox by its name, one of `NAMES`; ``tell`` is called with each line of progress."""
+def sandbox(name: str, tell: Callable[[str], object] = lambda _line: None, count: int | None = None) -> Sandbox:
+    """Return a sandbox by its name.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`.
+    tell
+        Called with each line of progress.
+    count
+        How many hosts there shall be; None for as many as there are.
+    """
+    if name == "hosts":
+        from jupyter_runbook.sandbox.hosts import HostsSandbox
+
+        return HostsSandbox(tell, count)
     from jupyter_runbook.sandbox.docker import DockerSandbox
 
-    return {"docker": DockerSandbox}[name](tell)
+    return DockerSandbox(tell)

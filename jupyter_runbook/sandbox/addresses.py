@@ -47,6 +47,10 @@ _CONFIGURATION = [
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX")
 
 
+# A state in /proc/net/tcp, of include/net/tcp_states.h.
+TIME_WAIT = "06"
+
+
 def choose(candidates: Iterable[Network] = CANDIDATES, env: Mapping[str, str] | None = None) -> Network:
     """Return the first range that nothing of this machine lies in.
 
@@ -92,7 +96,10 @@ def in_use(env: Mapping[str, str] | None = None) -> Iterator[tuple[Network, str]
 
 def _peers(lines: Iterable[str]) -> Iterator[tuple[Network, str]]:
     for line in lines:
-        peer, _, _port = line.split()[2].partition(":")
+        _number, _local, remote, state = line.split()[:4]
+        if state == TIME_WAIT:  # it has ended
+            continue
+        peer, _, _port = remote.partition(":")
         # Of an address of version 6, the last four bytes are one of version 4 or name nothing that we could take.
         address = ipaddress.IPv4Address(bytes.fromhex(peer[-8:])[::-1])
         if not (address.is_loopback or address.is_unspecified):

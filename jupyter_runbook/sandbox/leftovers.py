@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-__all__ = ["bridges", "clear_bridges", "clear_groups", "clear_mounts", "clear_rules", "end", "processes"]
+__all__ = ["bridges", "clear_bridges", "clear_groups", "clear_mounts", "clear_rules", "end", "processes", "talking_to"]
 
 # The chains that an engine makes for itself, and none but it; there is one engine in a network namespace.
 CHAINS = "DOCKER"
@@ -31,7 +31,7 @@ CHAINS = "DOCKER"
 ENGINE = ("dockerd", "containerd", "docker-registr")
 
 
-def processes(folder: Path, names: tuple[str, ...] = ENGINE) -> list[psutil.Process]:
+def processes(folder: Path, names: tuple[str, ...] = ENGINE, *, family: bool = True) -> list[psutil.Process]:
     """Return the processes that work in a folder (an engine, its containerd and shims), and all that they began.
 
     Parameters
@@ -40,6 +40,8 @@ def processes(folder: Path, names: tuple[str, ...] = ENGINE) -> list[psutil.Proc
         It stands in their command lines.
     names
         How the names of the programs begin.
+    family
+        Whether what they began counts too.
     """
     import psutil
 
@@ -48,17 +50,32 @@ def processes(folder: Path, names: tuple[str, ...] = ENGINE) -> list[psutil.Proc
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.name().startswith(names) and any(mark in word for word in process.cmdline()):
-                for one in (process, *process.children(recursive=True)):
+                for one in (process, *(process.children(recursive=True) if family else ())):
                     found[one.pid] = one
     return list(found.values())
 
 
-def end(found: Iterable[psutil.Process], seconds: float) -> None:
-    """End processes: ask, and kill what has not ended in time (seconds)."""
+def talking_to(network: str, names: tuple[str, ...]) -> list[psutil.Process]:
+    """Return the processes of some names that hold a connection into a range of addresses."""
+    import psutil
+
+    within = ipaddress.ip_network(network)
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() in names and any(
+                one.raddr and ipaddress.ip_address(one.raddr.ip) in within for one in process.net_connections("inet4")
+            ):
+                found[process.pid] = process
+    return list(found.values())
+
+
+def end(found: Iterable[psutil.Process], seconds: float, *, kill: bool = False) -> None:
+    """End processes: ask, and kill what has not ended in time (seconds); or kill them at once."""
     import psutil
 
     left = list(found)
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
         for process in left:
             with suppress(psutil.Error):
                 process.send_signal(number)

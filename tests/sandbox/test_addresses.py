@@ -83,3 +83,5 @@ def test_a_peer_is_seen_and_loopback_is_not() -> None:
     # The kernel writes an address as a number in the machine's order.
     line = "  0: 0100007F:0016 0907D50A:C350 01"
     assert "10.213.7.9" in str(list(addresses._peers([line])))
+    # One that has ended (TIME_WAIT) is none.
+    assert not list(addresses._peers([line[:-2] + "06"]))
