@@ -1,8 +1,9 @@
 """Debian hosts with SSH, an inventory and a key: for Debian as root.
 
 Each host is a set of namespaces (processes, mounts, network, names) over one small Debian, with a layer of its own on
-top; its first process is an SSH server. They share a bridge, whose range of addresses was looked for; nothing leads
-from there to other networks. Inside, root has what a container's root has.
+top; its first process is an SSH server. They share a bridge in a namespace of its own, where no rule of this machine's
+reaches, and one link leads there; its range of addresses was looked for. Nothing leads from there to other networks.
+Inside, root has what a container's root has.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HostsSandbox"]
 
-BRIDGE, PLUG = "runbook1", "runbook1h"
+LINK = "runbook1"
 COUNT, MOST = 3, 200
 # The first host's address is the eleventh of the range.
 FIRST = 11
@@ -149,13 +150,13 @@ class HostsSandbox(Sandbox):
         self._end([process for process in self._processes() if process.info["host"] == name])
 
     def _converge(self, root: Path) -> None:
-        state, bridged = self.state, Path("/sys/class/net", BRIDGE).exists()
-        if bridged and not state:
+        state, linked = self.state, Path("/sys/class/net", LINK).exists()
+        if linked and not state:
             raise Conflict(
-                f"this machine has a bridge {BRIDGE} that is not of this sandbox: it stays untouched",
+                f"this machine has a link {LINK} that is not of this sandbox: it stays untouched",
                 hint="take the other sandbox down, where RUNBOOK_SANDBOX names its folder",
             )
-        if not bridged:
+        if not linked:
             self._clear()
             self.folder.mkdir(mode=0o700, parents=True)
             network = next(choose().subnets(new_prefix=24))
@@ -176,9 +177,14 @@ class HostsSandbox(Sandbox):
         self._write_inventory(state, root)
 
     def _prepare(self, network: IPv4Network, root: Path) -> None:
-        _ran(["ip", "link", "add", BRIDGE, "type", "bridge"])
-        _ran(["ip", "address", "add", f"{next(network.hosts())}/24", "dev", BRIDGE])
-        _ran(["ip", "link", "set", BRIDGE, "up"])
+        switch = self.folder / "net"
+        switch.touch()
+        _ran(["unshare", f"--net={switch}", "true"])
+        _ran(["ip", "link", "add", LINK, "type", "veth", "peer", "name", "uplink", "netns", str(switch)])
+        _ran(["ip", "address", "add", f"{next(network.hosts())}/24", "dev", LINK])
+        _ran(["ip", "link", "set", LINK, "up"])
+        bridge = "link add bridge type bridge\nlink set bridge up\nlink set dev uplink master bridge up\n"
+        _ran(["nsenter", f"--net={switch}", "ip", "-batch", "-"], bridge)
         self._key(root, self.folder / "key")
 
     def _key(self, root: Path, path: Path) -> None:
@@ -202,14 +208,15 @@ class HostsSandbox(Sandbox):
             (folder / "ready").touch()
         (folder / "net").touch()
         _ran(["unshare", f"--net={folder}/net", "true"])
-        peer, gateway = PLUG + str(number), next(IPv4Network(state["network"]).hosts())
+        gateway = next(IPv4Network(state["network"]).hosts())
         batch = (
-            f"link add eth0 type veth peer name {peer} netns {os.getpid()}\n"
+            # A host that starts again has the address that its neighbours remember.
+            f"link add eth0 address 02:00:00:00:00:{number:02x} type veth peer name {name} netns {self.folder}/net\n"
             f"address add {_address(state, number)}/24 dev eth0\nlink set lo up\nlink set eth0 up\n"
             f"route add default via {gateway}\n"
         )
         _ran(["nsenter", f"--net={folder}/net", "ip", "-batch", "-"], batch)
-        _ran(["ip", "link", "set", peer, "master", BRIDGE, "up"])
+        _ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "set", name, "master", "bridge", "up"])
         bounding = "-all," + ",".join(f"+{one}" for one in CAPABILITIES.split())
         command = ["nsenter", f"--net={folder}/net", "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork"]
         command += ["--kill-child", f"--root={top}", "--wd=/", "/bin/sh", "-c", START, "runbook", name, bounding]
@@ -321,14 +328,10 @@ class HostsSandbox(Sandbox):
         self._unplug(name)
         shutil.rmtree(self.folder / "hosts" / name, ignore_errors=True)
 
-    def _plugs(self) -> list[str]:
-        """Return the names of the hosts' cables on this side: the kernel takes them away when it finds the time."""
-        return [path.name for path in Path("/sys/class/net").glob(f"{PLUG}*")]
-
     def _unplug(self, name: str) -> None:
-        plug = PLUG + name.removeprefix("host")
-        if plug in self._plugs():
-            leftovers.clear_bridges([plug], os.environ)
+        """Take a host's end of its cable from the bridge: the kernel does it too, when it finds the time."""
+        with suppress(ToolFailed):
+            _ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "delete", name])
 
     def _clear(self) -> None:
         """Take everything away, whoever left it, in whatever state."""
@@ -340,7 +343,7 @@ class HostsSandbox(Sandbox):
             leftovers.end(leftovers.talking_to(state["network"], ("ssh",)), GONE)
         leftovers.clear_mounts(self.folder)
         if state:
-            leftovers.clear_bridges([*self._plugs(), BRIDGE], os.environ)
+            leftovers.clear_bridges([LINK], os.environ)
         shutil.rmtree(self.folder)
 
 

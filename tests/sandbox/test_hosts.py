@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from jupyter_runbook.cli import main
 from jupyter_runbook.errors import BadInput, Conflict
 from jupyter_runbook.sandbox import leftovers
-from jupyter_runbook.sandbox.hosts import BRIDGE, HostsSandbox, _greets
+from jupyter_runbook.sandbox.hosts import LINK, HostsSandbox, _greets
 from tests.bench import ends
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def test_another_sandboxs_hosts_stay_untouched(
     running = sandbox._running()
     monkeypatch.setenv("RUNBOOK_SANDBOX", str(tmp_path / "another"))
     another = HostsSandbox()
-    with pytest.raises(Conflict, match=f"a bridge {BRIDGE} that is not of this sandbox"):
+    with pytest.raises(Conflict, match=f"a link {LINK} that is not of this sandbox"):
         another.up()
     another.down()
     assert sandbox._running() == running
