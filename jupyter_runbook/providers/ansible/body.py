@@ -13,11 +13,13 @@ from jupyter_runbook.spec.yamltext import broken_yaml
 if TYPE_CHECKING:
     from jupyter_runbook.spec.cell import Cell
 
-__all__ = ["Body", "read_body"]
+__all__ = ["LOCAL", "Body", "read_body"]
 
 Kind = Literal["tasks", "plays", "playbook"]
 
 TITLE_LIMIT = 60
+#: The connection to this machine itself, by its short and its full name.
+LOCAL = ("local", "ansible.builtin.local")
 HINT = "write a list of tasks, a list of plays, or one line with a playbook's path: site.yml"
 # A task that says one of these may need facts that it does not name itself.
 HIDDEN = {"include_role", "import_role", "include_tasks", "import_tasks", "template", "roles"}
@@ -51,6 +53,11 @@ class Body:
     def facts(self) -> bool:
         """Whether tasks need the facts of their hosts: they name one, or take in what may name one."""
         return any(_needs_facts(text) for text in _texts(self.values))
+
+    @property
+    def local(self) -> bool:
+        """Whether all plays say that they run on this machine, whatever host they are for."""
+        return self.kind == "plays" and all(play.get("connection") in LOCAL for play in self.values)
 
     def playbook(self, text: str, pattern: str) -> str:
         """Return the cell as a playbook in which each line has the number that it has in the cell.

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.stop import Stop
 
-__all__ = ["Ends", "follow"]
+__all__ = ["KILLED", "Ends", "follow"]
 
 PIECE = 1 << 16
 # Seconds that a stopped play has; its keeper gives up before.
 GIVEN_UP = 6.0
+#: The status of a play whose keeper did not tell it.
 KILLED = -9
 
 

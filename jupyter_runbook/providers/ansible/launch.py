@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
-from jupyter_runbook.providers.ansible.follow import Ends, follow
+from jupyter_runbook.providers.ansible.follow import KILLED, Ends, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +129,9 @@ class Launcher:
         with Ends() as ends:
             self._send(request, ends)
             status = follow(ends, stop, output, event)
+        if status == KILLED:
+            # The keeper is gone, and what it kept is not: Ansible's process ends that.
+            self.close()
         stop.check()
         return status
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import AuthFailed, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.providers.ansible.body import LOCAL
 from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
 from jupyter_runbook.providers.ansible.launch import Request, private_folder
@@ -77,7 +78,10 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
         request = Request(
             arguments=arguments,
             cwd=state.folder,
-            env={"RUNBOOK_RESULTS": "1" if spec.whole and not check else ""},
+            env={
+                "RUNBOOK_RESULTS": "1" if spec.whole and not check else "",
+                "RUNBOOK_LOCAL": "1" if spec.body.local or state.extra.get("ansible_connection") in LOCAL else "",
+            },
             folder=private,
             files=[cell] if cell else [],
             burn=burn,

@@ -18,7 +18,7 @@ from jupyter_runbook.providers.docker.hosts import connect
 from jupyter_runbook.providers.docker.lock import hold
 from jupyter_runbook.providers.docker.model import DockerSpec
 from jupyter_runbook.providers.docker.operations import operations
-from jupyter_runbook.providers.docker.result import rows
+from jupyter_runbook.providers.docker.result import inventory, rows
 from jupyter_runbook.providers.docker.state import HostState, Local, observe, same_containers
 from jupyter_runbook.providers.docker.work import Work
 from jupyter_runbook.spec.options import Option
@@ -162,7 +162,8 @@ class Docker(Provider[DockerSpec, State]):
     def result(self, spec: DockerSpec, state: State) -> Result:
         """Return a row a container: what it is, and where it can be reached; and the project and the engines."""
         facts = {"project": spec.project, "hosts": list(spec.hosts.values())}
-        return Result([row for host, one in state.items() for row in rows(spec, host, one)], facts)
+        found = [row for host, one in state.items() for row in rows(spec, host, one)]
+        return Result(found, facts, inventory(found, spec.hosts))
 
     def _local(self, spec: DockerSpec, stop: Stop) -> Local:
         """Return what images can be made of here, or come from."""

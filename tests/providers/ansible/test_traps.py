@@ -309,7 +309,8 @@ def test_this_machine_is_played_with_the_notebooks_own_python(bench: Bench) -> N
         patch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
         look = "- setup: {gather_subset: [min]}\n"
         implicit = "- hosts: localhost\n  gather_facts: false\n  tasks:\n  " + look
-        for line, body in (("", look), ("-i inv", look), ("-i inv", implicit)):
+        saying = implicit.replace("localhost", "all\n  connection: local")
+        for line, body in (("", look), ("-i inv", look), ("-i inv", implicit), ("-i me,", saying)):
             done = bench.run(body, f"{line} --out out", inv=hosts(me=HERE))
             assert done.record.status is Status.OK
             (found,) = (host["facts"] for host in facts(done).values())

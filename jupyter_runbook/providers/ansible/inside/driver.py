@@ -65,11 +65,13 @@ def burnt() -> None:
 def main() -> None:
     """Serve requests until the kernel is gone."""
     requests = socket.socket(fileno=int(sys.argv[1]))
+    _adopt()
     _prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a keeper's end is told by its own socket
     while True:
         text, descriptors = _receive(requests)
         if not text:
+            _end_all()
             return
         if os.fork() == 0:
             requests.close()
@@ -144,8 +146,7 @@ def _receive(requests: socket.socket) -> tuple[bytes, list[int]]:
 def _keep(request: dict[str, Any], output: int, tell: int, control: int) -> None:
     """Start a play and stay beside it: tell its end, stop it where that is asked for."""
     global events  # noqa: PLW0603 -- the plugins' end of the pipe
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    _adopt()
     events = tell
     burn[:] = request["burn"]
     wake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -232,6 +233,20 @@ def _reap(leader: int, status: int | None) -> int | None:
             if pid == leader:
                 status = os.waitstatus_to_exitcode(how)
     return status
+
+
+def _adopt() -> None:
+    """Become the parent of all descendants whose parents end."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_all() -> None:
+    """Give keepers the time to stop their plays; then end what is left: its keeper was killed."""
+    ends = time.monotonic() + PATIENCE + 0.5
+    while _descendants() and time.monotonic() < ends:
+        time.sleep(0.05)
+    _signal(signal.SIGKILL)
 
 
 def _signal(number: int) -> None:

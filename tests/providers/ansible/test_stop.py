@@ -1,0 +1,135 @@
+"""A play that is stopped: within seconds, nothing of it goes on, and the record says what had run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from jupyter_runbook.record import Status
+from tests.bench import ends
+from tests.kernel import kernel
+from tests.providers.ansible.helpers import row, tasks
+
+if TYPE_CHECKING:
+    from tests.bench import Bench
+
+#: A task whose processes are in sessions of their own, and do not heed SIGTERM.
+LONG = (
+    "- name: first\n"
+    "  copy: {content: done, dest: first}\n"
+    "- name: long\n"
+    "  shell: |\n"
+    "    trap '' TERM\n"
+    "    setsid sh -c 'trap \"\" TERM; echo $$ >> pids; sleep 1000' &\n"
+    "    echo $$ >> pids\n"
+    "    while :; do sleep 1000; done\n"
+    "- name: never\n"
+    "  copy: {content: done, dest: never}\n"
+)
+SECONDS = 3.0
+
+
+def pids() -> list[int]:
+    """Return the processes of the long task, once they are there."""
+    for _ in range(600):
+        found = Path("pids").read_text().split() if Path("pids").exists() else []
+        if len(found) == 2:
+            return [int(one) for one in found]
+        time.sleep(0.02)
+    pytest.fail("the task did not begin")
+
+
+def test_the_stop_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    with kernel(tmp_path, tmp_path / "ipython") as lab:
+        lab.run("%load_ext jupyter_runbook")
+        pressed: list[float] = []
+        found: list[int] = []
+
+        def seen(message: dict[str, Any]) -> None:
+            shown = message["content"].get("data", {}).get("text/plain", "")
+            if "1 running (localhost)" in shown and "long" in shown and not pressed:
+                found.extend(pids())
+                pressed.append(time.monotonic())
+                lab.manager.interrupt_kernel()
+
+        reply = lab.run(f"%%ansible --name play\n{LONG}", seen=seen)
+        assert time.monotonic() - pressed[0] < SECONDS
+        assert reply.status == "error"
+        assert reply.record["status"] == "interrupted"
+        assert {one["resource"]: one["status"] for one in reply.record["changes"] if one["kind"] == "task"} == {
+            "localhost: first": "changed",
+            "localhost: long": "interrupted",
+        }
+        assert all(ends(pid, 0.5) for pid in found)
+        assert not list(tmp_path.glob(".runbook-cell-*"))
+        assert not Path("never").exists()
+        assert lab.run("%%ansible\n- ping:\n").record["status"] == "ok", "the next one plays"
+
+
+@pytest.mark.parametrize("line", ["--timeout 2", "--check --timeout 2"])
+def test_the_timeout(bench: Bench, line: str) -> None:
+    body = LONG.replace("- name: long\n", "- name: long\n  check_mode: false\n")
+    begun = time.monotonic()
+    record = bench.run(body, line).record
+    assert time.monotonic() - begun < 2 + SECONDS
+    assert record.status is Status.FAILED
+    assert record.error
+    assert record.error.kind == "timeout"
+    assert tasks(record)["localhost: long"] == "interrupted"
+    assert row(record, "localhost: long").reason == "it was at work when the play ended"
+    assert all(ends(pid, 0.5) for pid in pids())
+
+
+def test_a_kernel_that_is_killed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    with kernel(tmp_path, tmp_path / "ipython") as lab:
+        lab.run("%load_ext jupyter_runbook")
+        lab.run("from jupyter_runbook.secret import Secret; word = Secret('seen-by-nobody', name='word')")
+        me = int(lab.run("import os; print(os.getpid())").text)
+        body = LONG.replace("echo $$ >> pids\n    while", ": {{ word }}; echo $$ >> pids\n    while")
+        lab.client.execute(f"%%ansible\n{body}")
+        found = pids()
+        assert list(tmp_path.glob(".runbook-cell-*"))
+        family = psutil.Process(me).children(recursive=True)
+        assert len(family) > 3
+        os.kill(me, signal.SIGKILL)
+        assert all(ends(pid, SECONDS) for pid in found)
+        assert all(ends(one.pid, SECONDS) for one in family)
+    assert not list(tmp_path.glob(".runbook-cell-*"))
+    assert not list(Path("/dev/shm").glob("runbook-*"))  # noqa: S108 -- the place is the point
+    assert not Path("never").exists()
+
+
+def test_ansibles_process_that_is_killed_is_started_again(bench: Bench) -> None:
+    assert bench.run("- ping:\n").record.status is Status.OK
+    (driver,) = (one for one in psutil.Process().children() if "driver.py" in " ".join(one.cmdline()))
+    driver.kill()
+    assert ends(driver.pid)
+    assert bench.run("- ping:\n").record.status is Status.OK
+
+
+def test_a_play_whose_keeper_is_killed_is_no_success_and_ends(bench: Bench) -> None:
+    def kill() -> None:
+        pids()
+        (driver,) = (one for one in psutil.Process().children() if "driver.py" in " ".join(one.cmdline()))
+        driver.children()[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    record = bench.run(LONG).record
+    killer.join()
+    assert record.status is Status.FAILED
+    assert tasks(record) == {"localhost: first": "changed", "localhost: long": "interrupted"}
+    assert record.error
+    assert record.error.message.startswith("the play broke off without its final stats")
+    assert all(ends(pid, 0.5) for pid in pids())
