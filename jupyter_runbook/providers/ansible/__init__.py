@@ -11,6 +11,7 @@ from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.ansible.body import read_body
 from jupyter_runbook.providers.ansible.files import digest_of, read_words
+from jupyter_runbook.providers.ansible.galaxy import installed
 from jupyter_runbook.providers.ansible.inventory import read_inventories
 from jupyter_runbook.providers.ansible.launch import Launcher
 from jupyter_runbook.providers.ansible.play import play, verdict
@@ -119,6 +120,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
                 line=1,
                 hint="give a file, or the name of a variable that holds a Secret",
             )
+        galaxy = installed(spec.galaxy, folder, ctx) if spec.galaxy else None
         words = Words()
         if spec.body.kind != "playbook":
             words.add_values(spec.body.values)
@@ -127,14 +129,17 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
             if source.text:
                 words.add_yaml(source.text)
         read_words(words, playbook.parent if playbook else folder, playbook)
-        state = AnsibleState(folder, extra_variables(words, spec.names), digest_of(playbook) if playbook else None)
+        if galaxy:
+            read_words(words, galaxy, None)
+        digest = digest_of(playbook) if playbook else None
+        state = AnsibleState(folder, extra_variables(words, spec.names), digest, galaxy)
         ctx.version("ansible-core", _version())
         if ctx.again:
             return replace(state, played=self._played)
         if not spec.predict:
             return state
         played = play(spec, state, ctx, self._launcher, check=True)
-        error = verdict(played, spec, [folder])
+        error = verdict(played, spec, _places(state))
         if error is not None:
             raise error
         return replace(state, predicted=tuple(played.board.rows.values()))
@@ -180,7 +185,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         }
         ctx.fact("hosts", hosts)
         self._played = tuple(board.rows.values())
-        error = verdict(played, spec, [ctx.state.folder])
+        error = verdict(played, spec, _places(ctx.state))
         if error is not None:
             raise error
         return {host: known["stats"] for host, known in hosts.items()}
@@ -207,6 +212,12 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
 def _task(row: ChangeRecord) -> dict[str, Any]:
     host, _, task = row.resource.partition(": ")
     return {"host": host, "task": task, "status": str(row.status), "reason": row.reason, "seconds": row.seconds}
+
+
+def _places(state: AnsibleState) -> list[Path]:
+    """Return where collections lie beyond Ansible's own places."""
+    found = [state.folder, state.folder / "collections"]
+    return [*found, state.galaxy / "collections"] if state.galaxy else found
 
 
 def _counts(rows: Iterable[ChangeRecord]) -> dict[str, int]:

@@ -53,6 +53,8 @@ class Request:
         Files that are gone afterwards.
     burn
         Files that are gone as soon as Ansible has read them.
+    galaxy
+        A folder whose ``roles`` and ``collections`` are found before all others.
     """
 
     arguments: Sequence[str]
@@ -61,6 +63,7 @@ class Request:
     folder: Path | None = None
     files: Sequence[Path] = ()
     burn: Sequence[Path] = ()
+    galaxy: Path | None = None
 
     def line(self) -> bytes:
         """Return it as the driver reads it."""
@@ -69,6 +72,7 @@ class Request:
             "cwd": str(self.cwd),
             "env": dict(self.env),
             "folder": str(self.folder or ""),
+            "galaxy": str(self.galaxy or ""),
             "files": [str(path) for path in self.files],
             "burn": [str(path) for path in self.burn],
         }

@@ -85,6 +85,7 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
             folder=private,
             files=[cell] if cell else [],
             burn=burn,
+            galaxy=state.galaxy,
         )
         vaulted = _Vaulted()
 

@@ -81,6 +81,8 @@ class AnsibleState:
         The notebook's variables that it uses; a `Secret` stays one.
     playbook
         The SHA-256 of the playbook that the cell names.
+    galaxy
+        The folder of the roles and collections that were installed for it.
     predicted
         The rows of a dry run; None where there was none.
     played
@@ -90,5 +92,6 @@ class AnsibleState:
     folder: Path
     extra: Mapping[str, Any]
     playbook: str | None = None
+    galaxy: Path | None = None
     predicted: tuple[ChangeRecord, ...] | None = None
     played: tuple[ChangeRecord, ...] = ()

@@ -185,6 +185,11 @@ def _play(request: dict[str, Any], output: int) -> int:
     os.close(output)
     os.environ.update(request["env"])
     random.seed()
+    if request["galaxy"]:
+        from ansible import constants
+
+        constants.DEFAULT_ROLES_PATH = [f"{request['galaxy']}/roles", *constants.DEFAULT_ROLES_PATH]
+        constants.COLLECTIONS_PATHS = [f"{request['galaxy']}/collections", *constants.COLLECTIONS_PATHS]
     try:
         PlaybookCLI.cli_executor(["ansible-playbook", *request["arguments"]])
     except SystemExit as end:

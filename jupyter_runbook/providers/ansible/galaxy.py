@@ -1,0 +1,93 @@
+"""``--galaxy FILE``: the roles and collections that a play needs, installed for this notebook alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.notebook import FOLDER
+from jupyter_runbook.process import run_program
+from jupyter_runbook.providers.ansible.refusal import said
+
+if TYPE_CHECKING:
+    from jupyter_runbook.provider import Context
+
+__all__ = ["installed"]
+
+# So much of the output's end is looked at for an error's words, in characters.
+TAIL = 20_000
+
+
+def installed(file: str, folder: Path, ctx: Context) -> Path:
+    """Return the folder that a file's ``roles`` and ``collections`` are installed in.
+
+    They are installed once, beside the notebook's journal, and again when the file has changed; neither the user's nor
+    the system's own are touched.
+
+    Parameters
+    ----------
+    file
+        The path of a ``requirements.yml``, from the notebook's folder.
+    folder
+        The notebook's folder.
+    ctx
+        Takes what ansible-galaxy prints.
+
+    Raises
+    ------
+    InvalidSpec
+        The file is not there.
+    ToolFailed
+        They can't be installed; the message is ansible-galaxy's own.
+    """
+    source = folder / Path(file).expanduser()
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise InvalidSpec(
+            f"the file {file} of --galaxy can't be read: {error.strerror}",
+            line=1,
+            hint="give a requirements.yml, with roles and collections",
+        ) from None
+    place = folder / FOLDER / "galaxy" / hashlib.sha256(content).hexdigest()[:16]
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".install-") as scratch:
+        _install(source, Path(scratch, "made"), folder, ctx)
+        try:
+            Path(scratch, "made").rename(place)
+        except OSError:
+            if not place.is_dir():  # another notebook of this folder was quicker
+                raise
+    return place
+
+
+def _install(source: Path, target: Path, folder: Path, ctx: Context) -> None:
+    tail = ""
+
+    def output(text: str) -> None:
+        nonlocal tail
+        tail = (tail + text)[-TAIL:]
+        ctx.output(text)
+
+    for part in ("roles", "collections"):
+        (target / part).mkdir(parents=True)
+    variables = {
+        "ANSIBLE_ROLES_PATH": f"{target}/roles",
+        "ANSIBLE_COLLECTIONS_PATH": f"{target}/collections",
+        "ANSIBLE_GALAXY_DISPLAY_PROGRESS": "0",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    assigned = [f"{key}={value}" for key, value in variables.items()]
+    command = ["env", *assigned, sys.executable, "-m", "ansible", "galaxy", "install", "-r", os.fspath(source)]
+    status = run_program(command, stop=ctx.stop, output=output, cwd=folder)
+    # It says of a role that could not be had that it was skipped, and ends with 0 or 1.
+    if status:
+        why = said(tail) or (tail.strip().splitlines() or ["it said nothing"])[-1]
+        raise ToolFailed(f"ansible-galaxy failed: {' '.join(why.split())}", hint="nothing was played; mend the file")
