@@ -18,6 +18,8 @@ from jupyter_runbook.sandbox.docker import DockerSandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.hosts import Hosts
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
@@ -82,10 +84,49 @@ def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pyt
 def reasons(worklog: Path) -> dict[str, list[str]]:
     """Return what each step did and why, from the records of a work log."""
     found = {}
+    for record in records(worklog):
+        rows = [one for one in record["changes"] if one["action"] != "no-op"]
+        found[record["name"]] = [f"{one['action']}: {one['reason']}" for one in rows]
+    return found
+
+
+def test_ansible_on_hosts(sandbox_hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = sandbox_hosts.free()
+    inventory = sandbox_hosts.up()
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns("11-ansible-hosts", ".runbook", "worklogs"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("ANSIBLE_INVENTORY", str(inventory))
+    first = {step["name"]: step["status"] for step in replay("11-ansible-hosts.ipynb", "a.ipynb")}
+    assert first == {
+        "the hosts answer": "ok",
+        "the first release": "changed",
+        "the site on every host": "changed",
+        "the next release": "changed",
+        "the next release, as a dry run": "planned",
+        "the next release, host by host": "changed",
+        "every host says so": "ok",
+    }
+    log = Path("a.ipynb").read_text()
+    assert "hello from host3, release 2" in log
+    second = replay("11-ansible-hosts.ipynb", "b.ipynb")
+    assert {step["status"] for step in second} == {"ok"}
+    sandbox.stop("host2")
+    done = CliRunner().invoke(main, ["replay", "11-ansible-hosts.ipynb", "c.ipynb"])
+    assert done.exit_code == 1
+    assert "unreachable: host2: facts: unreachable: " in done.output
+    steps = json.loads(CliRunner().invoke(main, ["status", "c.ipynb", "--json"]).stdout)["steps"]
+    assert steps[0]["status"] == "failed"
+    record = next(one for one in records(Path("c.ipynb")) if one["name"] == "the hosts answer")
+    rows = {row["resource"]: row["status"] for row in record["changes"] if row["kind"] == "task"}
+    assert rows == {"host1: facts": "ok", "host2: facts": "failed", "host3: facts": "ok"}
+
+
+def records(worklog: Path) -> Iterator[dict[str, Any]]:
+    """Go through the records of a work log."""
     for cell in json.loads(worklog.read_text())["cells"]:
         for output in cell.get("outputs", ()):
             record = output.get("data", {}).get("application/vnd.jupyter-runbook.step.v1+json")
             if record:
-                rows = [one for one in record["changes"] if one["action"] != "no-op"]
-                found[record["name"]] = [f"{one['action']}: {one['reason']}" for one in rows]
-    return found
+                yield record

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook import __version__
 from jupyter_runbook.audit.status import counts, sign
-from jupyter_runbook.display.html import notice_html, record_html, safe, table
+from jupyter_runbook.display.html import notice_html, record_html, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
 from jupyter_runbook.display.outputs import error_line, output_html
-from jupyter_runbook.display.words import short_time
+from jupyter_runbook.display.words import safe, short_time
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
 from jupyter_runbook.worklog import data, outputs, record_of

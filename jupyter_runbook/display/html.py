@@ -5,10 +5,10 @@ A code-review page strips styles and classes; what is left are tables, ``<detail
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, title
+from jupyter_runbook.display.matrix import grouped, matrix_html
+from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, safe, title
 from jupyter_runbook.matrix import KINDS, matrix
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
     from jupyter_runbook.session import Progress
 
-__all__ = ["notice_html", "progress_html", "record_html", "safe", "table"]
+__all__ = ["notice_html", "progress_html", "record_html", "table"]
 
 # So many rows stand open; with more, the table is folded.
 OPEN_ROWS = 30
@@ -36,13 +36,12 @@ def record_html(record: StepRecord) -> str:
     parts.append(f"<p>{safe(record.summary)}</p>")
     tasks = matrix(record.changes)
     if tasks:
-        from jupyter_runbook.display.matrix import matrix_html
-
         parts.append(_fold("Hosts", matrix_html(tasks), is_open=len(tasks.tasks) <= OPEN_ROWS))
-    rows = [row for row in record.changes if row.reason or row.kind not in KINDS]
+    # What the table of hosts tells is told.
+    rows = grouped(row for row in record.changes if row.reason or row.kind not in KINDS)
     if rows:
         parts.append(_fold("Changes", _rows(rows), is_open=len(rows) <= OPEN_ROWS))
-    diffs = [row for row in record.changes if row.diff]
+    diffs = grouped(row for row in record.changes if row.diff)
     if diffs:
         body = "".join(f"<p>{safe(row.resource)}</p><pre>{safe(row.diff or '')}</pre>" for row in diffs)
         parts.append(_fold("Diff", body, is_open=record.status == "planned" and len(diffs) <= OPEN_ROWS))
@@ -69,8 +68,6 @@ def progress_html(progress: Progress) -> str:
         items = "".join(f"<li>{safe(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
         parts.append(f"<ul>{items}</ul>")
     if progress.matrix:
-        from jupyter_runbook.display.matrix import matrix_html
-
         parts.append(matrix_html(progress.matrix))
     lines = [] if progress.matrix else readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
     if any(lines):
@@ -82,11 +79,6 @@ def progress_html(progress: Progress) -> str:
 def notice_html(text: str) -> str:
     """Return a line that must not be missed."""
     return f"<p><b>⚠ {safe(text)}</b></p>"
-
-
-def safe(text: str) -> str:
-    """Return anybody's text as it is shown: nothing in it is interpreted."""
-    return escape(readable(text))
 
 
 def _fold(name: str, body: str, *, is_open: bool) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
-from jupyter_runbook.display.html import safe
-from jupyter_runbook.display.words import STATUSES, readable
-from jupyter_runbook.matrix import RUNNING
+from jupyter_runbook.display.words import STATUSES, readable, safe
+from jupyter_runbook.matrix import KINDS, RUNNING, host_and_task
 
 if TYPE_CHECKING:
-    from jupyter_runbook.matrix import Matrix
+    from collections.abc import Iterable
 
-__all__ = ["matrix_html", "matrix_text", "task_line"]
+    from jupyter_runbook.matrix import Matrix
+    from jupyter_runbook.record import ChangeRecord
+
+__all__ = ["grouped", "matrix_html", "matrix_text", "task_line"]
 
 SIGNS = {**STATUSES, RUNNING: "◌"}
 # With more hosts than this, or lines longer than this, hosts are told by number.
@@ -67,6 +70,23 @@ def matrix_html(matrix: Matrix) -> str:
         cells = "".join(f"<td>{safe(_cell(by_host[host])) if host in by_host else ''}</td>" for host in matrix.hosts)
         body += f"<tr><th>{safe(task)}</th>{cells}</tr>"
     return f"<table><thead><tr><th>Task</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def grouped(rows: Iterable[ChangeRecord]) -> list[ChangeRecord]:
+    """Return rows with those of a task that say the same of several hosts as one: ``web1, web2: install nginx``."""
+    alike: dict[object, list[ChangeRecord]] = {}
+    for number, row in enumerate(rows):
+        task = host_and_task(row.resource)[1]
+        key = (task, row.kind, row.action, row.status, row.reason, row.diff) if row.kind in KINDS else number
+        alike.setdefault(key, []).append(row)
+    found = []
+    for some in alike.values():
+        names = [host_and_task(row.resource)[0] for row in some]
+        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+        task = host_and_task(some[0].resource)[1]
+        label = f"{', '.join(names[:NAMES])}{more}: {task}"
+        found.append(replace(some[0], resource=label) if len(some) > 1 else some[0])
+    return found
 
 
 def worst(counts: dict[str, int]) -> str:

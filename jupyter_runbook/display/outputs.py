@@ -6,9 +6,8 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.display.html import safe
 from jupyter_runbook.display.markdown import markdown_html
-from jupyter_runbook.display.words import readable
+from jupyter_runbook.display.words import readable, safe
 from jupyter_runbook.worklog import data
 
 if TYPE_CHECKING:

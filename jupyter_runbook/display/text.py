@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.matrix import matrix_text, task_line
+from jupyter_runbook.display.matrix import grouped, matrix_text, task_line
 from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, readable, title
 from jupyter_runbook.matrix import KINDS, matrix
 from jupyter_runbook.plan import Action
@@ -28,10 +28,10 @@ def record_text(record: StepRecord) -> str:
     tasks = matrix(record.changes)
     if tasks:
         lines += ["  " + line for line in matrix_text(tasks)]
-    for row in record.changes:
-        # What the matrix tells is told.
-        if not tasks or row.kind not in KINDS or row.reason or row.diff:
-            lines += _row(row)
+    # What the matrix tells is told.
+    shown = [row for row in record.changes if row.kind not in KINDS or row.reason or row.diff]
+    for row in grouped(shown):
+        lines += _row(row)
     if record.log:
         lines += ["  output:", textwrap.indent(log_text(record.log), "    ", lambda _: True)]
     if record.plan_digest:

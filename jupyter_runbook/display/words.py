@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.plan import Action
@@ -10,7 +11,7 @@ from jupyter_runbook.plan import Action
 if TYPE_CHECKING:
     from jupyter_runbook.record import ErrorRecord, Log, StepRecord
 
-__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "short_time", "title"]
+__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "safe", "short_time", "title"]
 
 #: The sign of an action, as the plans of infrastructure tools show it.
 ACTIONS = {
@@ -45,6 +46,11 @@ def readable(text: str) -> str:
     text = _CONTROL.sub("", text).replace("\r\n", "\n")
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     return _UNPRINTABLE.sub("�", "\n".join(lines))
+
+
+def safe(text: str) -> str:
+    """Return anybody's text as HTML shows it: nothing in it is interpreted."""
+    return escape(readable(text))
 
 
 def title(record: StepRecord) -> str:

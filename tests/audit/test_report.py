@@ -135,7 +135,7 @@ def test_the_quick_starts_page(place: Place) -> None:
     assert place.replay(quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made")).code == 0
     assert place.command("jupyter-runbook", "report", "out.ipynb").out == "report: out.html\n"
     page = Page((place.folder / "out.html").read_text())
-    assert "✓ done · steps: 2 changed, 2 ok, 1 planned; cells: 10 done" in page.text
+    assert "✓ done · steps: 3 changed, 2 ok, 1 planned; cells: 11 done" in page.text
     assert "What went wrong" not in page.text
     assert "status 200, contains 'port=8080'" in page.text
     # Again, over the earlier one.

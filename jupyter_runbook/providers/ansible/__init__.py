@@ -167,7 +167,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
                 return Plan(
                     (Change(resource, "play", Action.NO_OP, reason or "nothing would run", after, after),), spec.target
                 )
-            after["foreseen"] = {row.resource: str(row.status) for row in work}
+            after["foreseen"] = {row.resource: _foreseen(row) for row in work}
         return Plan((Change(resource, "play", Action.RUN, reason, None, after),), spec.target)
 
     def apply(self, change: Change, spec: AnsibleSpec, ctx: Context) -> Any:
@@ -218,6 +218,13 @@ def _places(state: AnsibleState) -> list[Path]:
     """Return where collections lie beyond Ansible's own places."""
     found = [state.folder, state.folder / "collections"]
     return [*found, state.galaxy / "collections"] if state.galaxy else found
+
+
+def _foreseen(row: ChangeRecord) -> str:
+    """Return what a dry run foresees, so that another change has another plan."""
+    import hashlib
+
+    return f"{row.status} (diff {hashlib.sha256(row.diff.encode()).hexdigest()[:8]})" if row.diff else str(row.status)
 
 
 def _counts(rows: Iterable[ChangeRecord]) -> dict[str, int]:

@@ -273,6 +273,7 @@ def _diff(found: Any) -> str | None:
             continue
         text = diff(one.get("before"), one.get("after"))
         if text:
-            head = one.get("after_header") or one.get("before_header")
+            # What a template was rendered to has a name that says nothing.
+            head = one.get("before_header") or one.get("after_header")
             parts.append(f"{head}\n{text}" if head else text)
     return "\n".join(parts) or None
