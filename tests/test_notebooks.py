@@ -110,7 +110,12 @@ def test_ansible_on_hosts(sandbox_hosts: Hosts, tmp_path: Path, monkeypatch: pyt
     }
     log = Path("a.ipynb").read_text()
     assert "hello from host3, release 2" in log
-    second = replay("11-ansible-hosts.ipynb", "b.ipynb")
+    done = CliRunner().invoke(main, ["replay", "11-ansible-hosts.ipynb", "b.ipynb"])
+    assert done.exit_code == 0
+    # Each task is told as soon as its turn is over.
+    told = done.output.index("\n      ✓ site : service: 1 ok\n")
+    assert told < done.output.index("\n      ✓ site : service: 2 ok\n") < done.output.index("host by host (%%ansible)")
+    second = json.loads(CliRunner().invoke(main, ["status", "b.ipynb", "--json"]).stdout)["steps"]
     assert {step["status"] for step in second} == {"ok"}
     sandbox.stop("host2")
     done = CliRunner().invoke(main, ["replay", "11-ansible-hosts.ipynb", "c.ipynb"])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.html import notice_html, progress_html
-from jupyter_runbook.display.text import progress_text
+from jupyter_runbook.display.matrix import News
+from jupyter_runbook.display.text import progress_lines, progress_text
 from jupyter_runbook.session import Live
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ __all__ = ["NotebookLive", "TerminalLive"]
 
 
 class TerminalLive(Live):
-    """In a terminal's IPython nothing can be updated: the notice and the record are printed."""
+    """In a terminal's IPython nothing can be updated: what is over is printed, then the record."""
+
+    def __init__(self) -> None:
+        self._news = News()
+
+    def progress(self, progress: Progress) -> None:
+        """Print the tasks whose turn is over."""
+        for line in self._news.of(progress_lines(progress)):
+            print("  " + line, flush=True)  # noqa: T201 -- a terminal's way to show
 
     def notice(self, text: str) -> None:
         """Print it."""
@@ -32,6 +41,7 @@ class NotebookLive(TerminalLive):
     """Display handles of Jupyter's protocol; the saved notebook holds the last update."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._handle: Any = None
 
     def progress(self, progress: Progress) -> None:

@@ -10,12 +10,12 @@ from jupyter_runbook.display.words import STATUSES, readable, safe
 from jupyter_runbook.matrix import KINDS, RUNNING, host_and_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jupyter_runbook.matrix import Matrix
     from jupyter_runbook.record import ChangeRecord
 
-__all__ = ["grouped", "matrix_html", "matrix_text", "task_line"]
+__all__ = ["News", "grouped", "matrix_html", "matrix_text", "task_line"]
 
 SIGNS = {**STATUSES, RUNNING: "◌"}
 # With more hosts than this, or lines longer than this, hosts are told by number.
@@ -70,6 +70,25 @@ def matrix_html(matrix: Matrix) -> str:
         cells = "".join(f"<td>{safe(_cell(by_host[host])) if host in by_host else ''}</td>" for host in matrix.hosts)
         body += f"<tr><th>{safe(task)}</th>{cells}</tr>"
     return f"<table><thead><tr><th>Task</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class News:
+    """What is new of a running step, for those who read lines that stay: each task once its turn is over.
+
+    With batches of hosts a task's turn comes again, and it is told again.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[int, str] = {}
+
+    def of(self, lines: Sequence[str]) -> list[str]:
+        """Return those of a running step's task lines, as `task_line` makes them, that are to be told now."""
+        found = []
+        for number, line in enumerate(lines[:-1]):  # the last one's turn is not over
+            if not line.startswith(SIGNS[RUNNING]) and self._told.get(number) != line:
+                self._told[number] = line
+                found.append(line)
+        return found
 
 
 def grouped(rows: Iterable[ChangeRecord]) -> list[ChangeRecord]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
     from jupyter_runbook.session import Progress
 
-__all__ = ["progress_text", "record_text"]
+__all__ = ["progress_lines", "progress_text", "record_text", "running_lines"]
+
+RUNS = "◌ running: "
 
 
 def record_text(record: StepRecord) -> str:
@@ -41,9 +43,20 @@ def record_text(record: StepRecord) -> str:
 
 def progress_text(progress: Progress) -> str:
     """Return a running step: a line, and a line for each of its tasks."""
-    head = f"◌ running: {readable(progress.name)}, {progress.seconds:.0f} s"
+    head = f"{RUNS}{readable(progress.name)}, {progress.seconds:.0f} s"
+    return "\n".join([head, *(f"  {line}" for line in progress_lines(progress))])
+
+
+def progress_lines(progress: Progress) -> list[str]:
+    """Return a line for each task of a running step."""
     tasks = progress.matrix
-    return "\n".join([head, *(f"  {task_line(tasks, task)}" for task in tasks.tasks)]) if tasks else head
+    return [task_line(tasks, task) for task in tasks.tasks] if tasks else []
+
+
+def running_lines(text: str) -> list[str] | None:
+    """Return the lines of the tasks in `progress_text`'s text; None for another text."""
+    head, *lines = text.split("\n")
+    return [line.strip() for line in lines] if head.startswith(RUNS) else None
 
 
 def _row(row: ChangeRecord) -> list[str]:

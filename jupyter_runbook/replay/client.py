@@ -259,6 +259,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             stopped.cancel()
             pressed.cancel()
 
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Take a message of the kernel; what a step shows while it runs is for those who watch, too."""
+        if msg["msg_type"] == "update_display_data":
+            text = msg["content"].get("data", {}).get("text/plain")
+            if isinstance(text, str):
+                self.nb_man.watch.cell_shown(text)
+        return super().process_message(msg, cell, cell_index)
+
     @staticmethod
     async def _give_up(task: asyncio.Future[Any]) -> None:
         if not task.done():

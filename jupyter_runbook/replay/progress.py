@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_runbook.audit.status import sign
+from jupyter_runbook.display.matrix import News
 from jupyter_runbook.display.outputs import error_line
+from jupyter_runbook.display.text import running_lines
 from jupyter_runbook.display.words import readable
 from jupyter_runbook.notebook import first_line
 from jupyter_runbook.replay.watch import Watch
@@ -36,6 +38,8 @@ class Lines(Watch):
         self._total = 0
         self._number = 0
         self._since = 0.0
+        self._running = ""
+        self._news = News()
 
     def begun(self, total: int) -> None:
         """See `Watch`."""
@@ -45,8 +49,17 @@ class Lines(Watch):
         """See `Watch`."""
         del index
         self._since = time.monotonic()
+        self._news = News()
+        self._running = f"[{self._number + 1}/{self._total}] ◌ {'running':<11} {'':10}  {_told(cell)}"
         if self._terminal:
-            self._write(f"[{self._number + 1}/{self._total}] ◌ {'running':<11} {'':10}  {_told(cell)}")
+            self._write(self._running)
+
+    def cell_shown(self, text: str) -> None:
+        """See `Watch`."""
+        lines = running_lines(text)
+        for line in self._news.of(lines or ()):
+            # The terminal's last line is that of the cell at work: it comes again below.
+            self._write(f"\r\x1b[K      {line}\n{self._running}" if self._terminal else f"      {line}\n")
 
     def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
         """See `Watch`."""

@@ -19,5 +19,8 @@ class Watch:
     def cell_begun(self, index: int, cell: Any) -> None:
         """Take note that a cell is at work."""
 
+    def cell_shown(self, text: str) -> None:
+        """Take note of what the cell at work shows now, as text."""
+
     def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
         """Take note of what became of it."""

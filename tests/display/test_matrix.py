@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_runbook.display.html import progress_html
-from jupyter_runbook.display.matrix import grouped, matrix_html, matrix_text, task_line
-from jupyter_runbook.display.text import progress_text
+from jupyter_runbook.display.live import TerminalLive
+from jupyter_runbook.display.matrix import News, grouped, matrix_html, matrix_text, task_line
+from jupyter_runbook.display.text import progress_lines, progress_text, running_lines
 from jupyter_runbook.matrix import RUNNING, host_and_task, in_order, matrix
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import ChangeRecord, ChangeStatus
 from jupyter_runbook.session import Progress
+
+if TYPE_CHECKING:
+    import pytest
 
 OK, CHANGED, FAILED = ChangeStatus.OK, ChangeStatus.CHANGED, ChangeStatus.FAILED
 
@@ -115,3 +120,23 @@ def test_each_row_is_in_its_cell_and_in_no_other(given_rows: list[tuple[str, str
     cells = {(host, task): status for task, by in (found.tasks if found else {}).items() for host, status in by.items()}
     assert cells == last
     assert sorted(in_order(rows), key=str) == sorted(rows, key=str)
+
+
+def test_lines_that_stay_tell_a_task_once_its_turn_is_over(capsys: pytest.CaptureFixture[str]) -> None:
+    news = News()
+    assert news.of(["◌ a: 1 running (h1)"]) == []
+    assert news.of(["✓ a: 1 ok"]) == []
+    assert news.of(["✓ a: 1 ok", "◌ b: 1 running (h1)"]) == ["✓ a: 1 ok"]
+    assert news.of(["✓ a: 1 ok", "● b: 1 changed", "◌ c: 1 running (h1)"]) == ["● b: 1 changed"]
+    assert news.of(["◌ a: 1 ok, 1 running (h2)", "● b: 1 changed", "✓ c: 1 ok"]) == []
+    assert news.of(["✓ a: 2 ok", "● b: 1 changed", "✓ c: 1 ok"]) == ["✓ a: 2 ok"]
+    live = TerminalLive()
+    for rows in (ROWS[:2], ROWS[:3], ROWS):
+        live.progress(Progress("site", "ansible", 1.0, (), 0, 1, "", matrix(rows)))
+    assert capsys.readouterr().out == "  ● install: 1 ok, 1 changed\n  ✗ nürnberg 中文: 1 failed (web2)\n"
+
+
+def test_lines_are_read_back_from_what_a_running_step_shows() -> None:
+    progress = Progress("site", "ansible", 1.0, (), 0, 1, "", matrix(ROWS))
+    assert running_lines(progress_text(progress)) == progress_lines(progress)
+    assert running_lines("✓ ok: site\n  1 ok") is None
