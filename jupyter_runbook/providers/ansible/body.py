@@ -69,7 +69,7 @@ class Body:
         pattern
             The hosts of tasks.
         """
-        lines = ["" if line.startswith(("---", "%YAML")) else line for line in text.splitlines()]
+        lines = ["" if line.startswith(("---", "%YAML")) else line for line in text.split("\n")]
         if self.kind == "plays":
             return "\n".join(["", *lines]) + "\n"
         # The play's own keys come after its tasks, so that the first line of tasks is line 2.

@@ -53,10 +53,10 @@ def test_the_three_forms(text: str, kind: str, title: str) -> None:
     assert (found.kind, found.title) == (kind, title)
 
 
+# Not the breaks that only YAML takes for one (1.1, section 5.4): no editor shows a line there.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029"), max_size=30)
 TASKS = st.lists(
-    st.fixed_dictionaries(
-        {"name": st.text(min_size=1, max_size=20), "debug": st.fixed_dictionaries({"msg": st.text()})}
-    ),
+    st.fixed_dictionaries({"name": TEXT, "debug": st.fixed_dictionaries({"msg": TEXT})}),
     min_size=1,
     max_size=4,
 )
@@ -72,8 +72,8 @@ def test_a_task_keeps_its_line_and_its_values(tasks: Any, flow: Any, pattern: st
     (play,) = yaml.safe_load(made)
     assert play["tasks"] == tasks
     assert play["hosts"] == pattern
-    for number, line in enumerate(text.splitlines()):
-        assert made.splitlines()[number + 1].strip() == line.strip() or "\x85" in text or "\u2028" in text
+    for number, line in enumerate(text.split("\n")[:-1]):
+        assert made.split("\n")[number + 1].strip() == line.strip()
 
 
 @pytest.mark.parametrize(
