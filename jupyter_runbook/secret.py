@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Never, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "Secret", "is_secret_name", "known", "no_masks", "secret_by_name"]
+__all__ = ["MASK", "Secret", "can_be_secret", "is_secret_name", "known", "no_masks", "secret_by_name"]
 
 #: What a mask looks like, whoever made it: for finding one where a value was meant.
 MASK = re.compile(r"\[secret ([^\]\n]+)\]")
@@ -116,9 +116,14 @@ def secret_by_name(name: str, value: str | Secret) -> str | Secret:
 
     An environment comes as plain text, and what is in it must not show all the same.
     """
-    if isinstance(value, Secret) or len(value) < _LEAST or value.lower() in _COMMON:
+    if isinstance(value, Secret):
         return value
-    return Secret(value, name=name) if is_secret_name(name) else value
+    return Secret(value, name=name) if is_secret_name(name) and can_be_secret(value) else value
+
+
+def can_be_secret(text: str) -> bool:
+    """Tell whether a text that nobody called a secret may be taken for one: not if it would be found everywhere."""
+    return len(text) >= _LEAST and text.lower() not in _COMMON
 
 
 def is_secret_name(name: str) -> bool:

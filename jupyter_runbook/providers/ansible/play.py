@@ -16,7 +16,7 @@ from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
 from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
-from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret import Secret, can_be_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,8 +225,6 @@ class _Vaulted:
 
     #: Kept for the kernel's life: what was decrypted once may be printed by a later cell.
     kept: dict[str, Secret] = {}  # noqa: RUF012 -- one for all plays
-    #: A text shorter than this ("yes") is no secret, or one that would be found everywhere.
-    LEAST = 4
 
     def __init__(self) -> None:
         self._pieces: dict[int, str] = {}
@@ -237,7 +235,7 @@ class _Vaulted:
             self._pieces[event["p"]] = text
             return
         for value in _strings(text):
-            if len(value) >= self.LEAST:
+            if can_be_secret(value):
                 self.kept.setdefault(value, Secret(value, name="vault"))
 
 

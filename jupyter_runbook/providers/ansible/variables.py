@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.provider import Result
-from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret import Secret, can_be_secret, is_secret_name
 
 if TYPE_CHECKING:
     from jupyter_runbook.providers.ansible.words import Words
@@ -23,15 +23,27 @@ _NO = object()
 def extra_variables(words: Words, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the notebook's variables that a play refers to, and those that are called ``ansible_…``.
 
-    What is no data (a function, a module) is left out: Ansible then says that the name is not defined.
+    What is no data (a function, a module) is left out: Ansible then says that the name is not defined. The texts of
+    those that a task with ``no_log`` refers to, or that are called like ``db_password``, are secrets from now on.
     """
     wanted = {name for name in names if name in words.wanted or name.startswith("ansible_")}
     found: dict[str, Any] = {}
     for name in sorted(wanted - _IPYTHON):
         value = _NO if name.startswith("_") else _data(names[name])
         if value is not _NO:
-            found[name] = value
+            found[name] = _sealed(value, name) if name in words.hidden or is_secret_name(name) else value
     return found
+
+
+def _sealed(value: Any, name: str) -> Any:
+    """Return a value whose texts are secrets."""
+    if isinstance(value, str) and can_be_secret(value):
+        return Secret(value, name=name)
+    if isinstance(value, dict):
+        return {key: _sealed(item, name) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sealed(item, name) for item in value]
+    return value
 
 
 def _data(value: Any) -> Any:

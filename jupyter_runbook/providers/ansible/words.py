@@ -21,6 +21,8 @@ item joiner lipsum lookup namespace now omit play_hosts playbook_dir q query ran
 undef vars
 """
 THEIRS = frozenset(_THEIRS.split())
+# What ``no_log`` may say where it hides nothing.
+_SHOWN = (None, False, "false", "no", "False", "No", 0)
 _TEMPLATE = re.compile(r"\{\{|\{%")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _BRACED = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}", re.DOTALL)
@@ -36,11 +38,14 @@ class Words:
     made
         The names that the play gives values to as it runs: ``register``, ``set_fact``, a loop's variable. A variable of
         the notebook that is called so would hide them, so it is not handed over.
+    hidden
+        The names that tasks with ``no_log`` refer to: their values are not for the record either.
     """
 
     def __init__(self) -> None:
         self.used: set[str] = set()
         self.made: set[str] = set()
+        self.hidden: set[str] = set()
 
     @property
     def wanted(self) -> set[str]:
@@ -63,6 +68,10 @@ class Words:
             if _TEMPLATE.search(value):
                 self.used |= words_of_template(value)
         elif isinstance(value, dict):
+            if value.get("no_log") not in _SHOWN:
+                inner = Words()
+                inner.add_values({key: item for key, item in value.items() if key != "no_log"})
+                self.hidden |= inner.used
             for key, item in value.items():
                 self._add_pair(str(key), item)
         elif isinstance(value, (list, tuple)):

@@ -236,6 +236,25 @@ def test_no_log_hides_and_by_item_too(bench: Bench) -> None:
     assert "hidden" in (row(record, "localhost: hidden").reason or "")
 
 
+def test_a_variable_of_a_task_with_no_log_is_not_in_the_plan(bench: Bench) -> None:
+    record = bench.run(
+        "- block:\n"
+        "  - name: hidden\n"
+        "    command: 'true {{ word }} {{ deep.one[0] }}'\n"
+        "  no_log: true\n"
+        "- debug: {msg: 'not hidden by itself: {{ word }} {{ other }} {{ site_password }}'}\n",
+        site_password="named-like-one",
+        word=PASSWORD,
+        deep={"one": ["deep-w0rd"], "flag": "yes"},
+        other="shown",
+    ).record
+    assert record.status is Status.CHANGED
+    seen = everything(bench)
+    assert PASSWORD not in seen
+    assert "deep-w0rd" not in seen
+    assert "not hidden by itself: [secret word] shown [secret site_password]" in record_text(record)
+
+
 def test_what_a_vault_holds_is_secret(bench: Bench) -> None:
     from ansible.constants import DEFAULT_VAULT_ID_MATCH
     from ansible.parsing.vault import VaultLib, VaultSecret
