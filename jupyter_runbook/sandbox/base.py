@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import Conflict
 
@@ -75,6 +76,14 @@ class Sandbox(ABC):
         BadInput
             It is down.
         """
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `up` noted before it touched anything; empty where there is nothing."""
+        try:
+            return dict(json.loads((self.folder / "state.json").read_text()))
+        except (OSError, ValueError):
+            return {}
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -94,14 +94,6 @@ class DockerSandbox(Sandbox):
             raise BadInput("the docker sandbox is down", hint="jupyter runbook sandbox up docker")
         return {"DOCKER_HOST": f"unix://{self.address}", "RUNBOOK_REGISTRY": self.state["registry"]}
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """What `up` noted before it touched anything; empty where there is nothing."""
-        try:
-            return dict(json.loads((self.folder / "state.json").read_text()))
-        except (OSError, ValueError):
-            return {}
-
     def _start(self, root: Path, env: dict[str, str]) -> None:
         pool = choose(env=env)
         registry = f"127.0.0.1:{_free_port(REGISTRY_PORT)}"

@@ -99,14 +99,6 @@ class HostsSandbox(Sandbox):
         """The path of the inventory."""
         return self.folder / "inventory.yml"
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """What `up` noted before it touched anything; empty where there is nothing."""
-        try:
-            return dict(json.loads((self.folder / "state.json").read_text()))
-        except (OSError, ValueError):
-            return {}
-
     def up(self) -> None:
         """See `Sandbox.up`; a host that was stopped is started again, with what was written on it."""
         if self.count is not None and not 1 <= self.count <= MOST:

@@ -16,7 +16,8 @@ from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
 from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
-from jupyter_runbook.secret import Secret, can_be_secret
+from jupyter_runbook.providers.ansible.vault import Vaulted
+from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
             burn=burn,
             galaxy=state.galaxy,
         )
-        vaulted = _Vaulted()
+        vaulted = Vaulted()
 
         def take(event: dict[str, Any]) -> None:
             if event["e"] == "vault":
@@ -218,42 +219,3 @@ def _clear(folder: Path) -> None:
         with suppress(OSError), path.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink(missing_ok=True)
-
-
-class _Vaulted:
-    """What Ansible decrypts is secret from then on: it is told before it can be printed."""
-
-    #: Kept for the kernel's life: what was decrypted once may be printed by a later cell.
-    kept: dict[str, Secret] = {}  # noqa: RUF012 -- one for all plays
-
-    def __init__(self) -> None:
-        self._pieces: dict[int, str] = {}
-
-    def take(self, event: dict[str, Any]) -> None:
-        text = self._pieces.pop(event["p"], "") + event["text"]
-        if event["more"]:
-            self._pieces[event["p"]] = text
-            return
-        for value in _strings(text):
-            if can_be_secret(value):
-                self.kept.setdefault(value, Secret(value, name="vault"))
-
-
-def _strings(text: str) -> list[str]:
-    """Return the strings in a vaulted text: it is one, or YAML of many."""
-    import yaml
-
-    found = [text.strip()]
-    try:
-        left = [yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))]  # noqa: S506 -- a safe one
-    except yaml.YAMLError:
-        return found
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
-        elif isinstance(one, str):
-            found.append(one)
-    return found
