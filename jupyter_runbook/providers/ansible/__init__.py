@@ -46,8 +46,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
     example = (
         "%%ansible -i hosts.yml --hosts web --become\n"
         "- name: install nginx\n"
-        "  ansible.builtin.apt: {name: nginx, state: present}\n"
-        "  notify: restart nginx"
+        "  ansible.builtin.apt: {name: nginx, state: present}"
     )
     options: ClassVar[tuple[Option, ...]] = (
         Option(
@@ -88,13 +87,14 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         for name in ("limit", "tags", "skip_tags", "forks"):
             if cell.own(name):
                 arguments += [f"--{name.replace('_', '-')}", str(cell.own(name))]
-        options = cell.options
+        options, tags = cell.options, [("tags", cell.own("tags")), ("skip-tags", cell.own("skip_tags"))]
         return AnsibleSpec(
             body=body,
             inventory=read_inventories(cell),
             hosts=hosts or "all",
             arguments=tuple(arguments),
             limit=cell.own("limit"),
+            tags=" ".join(f"--{name} {value}" for name, value in tags if value) or None,
             galaxy=cell.own("galaxy"),
             vault=_vault(cell),
             text=cell.body,

@@ -8,6 +8,7 @@ host is meant; ``vault`` may come at any time.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ STATUSES = {
     "unknown": ChangeStatus.UNKNOWN,
 }
 NAMES_SHOWN = 5
+# A template is rendered to a file with a name of chance, which is another in each run.
+_TEMPORARY = re.compile(r"^/.*/ansible-(?:local|tmp)-[^/]*/(?:tmp[^/]*/)?")
 
 
 @dataclass
@@ -138,6 +141,8 @@ class Board:
             for resource, failure in host.failed[:rescued]:
                 self._put(replace(self.rows[resource], reason=f"rescued: {failure.said}"))
             del host.failed[:rescued]
+        for play in self.plays if self.stats is not None and not self.rows else ():
+            self._put(ChangeRecord(f"play {play.name}", "play", Action.NO_OP, ChangeStatus.SKIPPED, "no task ran"))
         for resource in self._open.values():
             self._put(
                 ChangeRecord(
@@ -273,7 +278,6 @@ def _diff(found: Any) -> str | None:
             continue
         text = diff(one.get("before"), one.get("after"))
         if text:
-            # What a template was rendered to has a name that says nothing.
-            head = one.get("before_header") or one.get("after_header")
+            head = _TEMPORARY.sub("", str(one.get("before_header") or one.get("after_header") or ""))
             parts.append(f"{head}\n{text}" if head else text)
     return "\n".join(parts) or None

@@ -29,14 +29,30 @@ def read_words(words: Words, folder: Path, playbook: Path | None) -> None:
     playbook
         The playbook, where the cell names one.
     """
-    if playbook is not None:
-        words.add_yaml(_text(playbook))
-    for path in _beside(folder):
-        text = _text(path)
-        if path.suffix in (".yml", ".yaml"):
-            words.add_yaml(text)
-        elif "{{" in text or "{%" in text:
-            words.used |= words_of_template(text)
+    left = [playbook] if playbook is not None else []
+    left += _beside(folder)
+    seen: set[Path] = set()
+    while left or words.files:
+        left += [path for name in words.files for path in _named(name, folder) if path.is_file()]
+        words.files.clear()
+        for path in left:
+            if path not in seen and len(seen) < MOST_FILES:
+                seen.add(path)
+                _add(words, path)
+        left = []
+
+
+def _named(name: str, folder: Path) -> list[Path]:
+    """Return where Ansible looks for a file that a task names."""
+    return [folder / name, *(folder / one / name for one in ("templates", "tasks", "vars"))]
+
+
+def _add(words: Words, path: Path) -> None:
+    text = _text(path)
+    if path.suffix in (".yml", ".yaml"):
+        words.add_yaml(text)
+    elif "{{" in text or "{%" in text:
+        words.used |= words_of_template(text)
 
 
 def digest_of(path: Path) -> str:

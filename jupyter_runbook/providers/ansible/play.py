@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.errors import AuthFailed, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.errors import AuthFailed, InvalidSpec, RunbookError, ToolFailed, Unreachable
 from jupyter_runbook.providers.ansible.body import LOCAL
 from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
@@ -112,19 +112,25 @@ def verdict(played: Played, spec: AnsibleSpec, modules: list[Path]) -> RunbookEr
     board = played.board
     if not board.started or (not board.plays and played.status):
         return _refused(played, spec, modules)
-    failures = board.failures
-    if failures:
-        return _failed(board, failures)
+    if board.failures:
+        return _failed(board, board.failures)
     if board.stats is None:
         last = said(played.tail)
         why = f": {last}" if last else f" (exit status {played.status})"
         return ToolFailed(f"the play broke off without its final stats{why}", hint="the rows say what had run")
-    if not board.hosts:
-        patterns = ", ".join(dict.fromkeys(one.pattern for one in board.plays)) or "any pattern"
-        return no_hosts(f"no host matched {patterns}", patterns, board.known)
     # What could not but fail in check mode is no failure.
     if played.status and not board.blind:
         return ToolFailed(f"ansible-playbook ended with {played.status}: {said(played.tail) or 'it did not say why'}")
+    return _nothing_played(board, spec)
+
+
+def _nothing_played(board: Board, spec: AnsibleSpec) -> InvalidSpec | None:
+    """Return why a run that did not fail did nothing that it was asked for; None where it did, or was asked nothing."""
+    if not board.hosts:
+        patterns = ", ".join(dict.fromkeys(one.pattern for one in board.plays)) or "any pattern"
+        return no_hosts(f"no host matched {patterns}", patterns, board.known)
+    if spec.tags and all(row.kind == "play" for row in board.rows.values()):
+        return InvalidSpec(f"no task ran with {spec.tags}", line=1, hint="see how the tags of the tasks are spelt")
     return None
 
 

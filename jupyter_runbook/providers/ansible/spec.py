@@ -34,6 +34,8 @@ class AnsibleSpec:
         The options that are handed to ``ansible-playbook`` as they are.
     limit
         The hosts that these are cut down to.
+    tags
+        The options that choose tasks by their tags, as they were typed.
     galaxy
         A file of roles and collections to install.
     vault
@@ -55,6 +57,7 @@ class AnsibleSpec:
     hosts: str
     arguments: tuple[str, ...]
     limit: str | None = None
+    tags: str | None = None
     galaxy: str | None = None
     vault: Any = None
     text: str = field(default="", metadata=LOCAL)

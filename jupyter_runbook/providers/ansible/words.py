@@ -24,6 +24,7 @@ THEIRS = frozenset(_THEIRS.split())
 # What ``no_log`` may say where it hides nothing.
 _SHOWN = (None, False, "false", "no", "False", "No", 0)
 _TEMPLATE = re.compile(r"\{\{|\{%")
+_FILE = re.compile(r"[^{}]+\.(?:ya?ml|j2|jinja2?)$")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _BRACED = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}", re.DOTALL)
 
@@ -40,12 +41,15 @@ class Words:
         the notebook that is called so would hide them, so it is not handed over.
     hidden
         The names that tasks with ``no_log`` refer to: their values are not for the record either.
+    files
+        What looks like the path of a file that Ansible will read: a template, tasks, variables.
     """
 
     def __init__(self) -> None:
         self.used: set[str] = set()
         self.made: set[str] = set()
         self.hidden: set[str] = set()
+        self.files: set[str] = set()
 
     @property
     def wanted(self) -> set[str]:
@@ -67,6 +71,8 @@ class Words:
         if isinstance(value, str):
             if _TEMPLATE.search(value):
                 self.used |= words_of_template(value)
+            # In the short form, template: src=page.j2 dest=page
+            self.files |= {word.rpartition("=")[2] for word in value.split() if _FILE.search(word)}
         elif isinstance(value, dict):
             if value.get("no_log") not in _SHOWN:
                 inner = Words()

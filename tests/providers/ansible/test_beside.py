@@ -92,6 +92,25 @@ def test_collections_templates_and_variables_beside_it(bench: Bench) -> None:
     assert facts(done)["localhost"]["registered"]["said"]["greeting"] == "hello me and all"
 
 
+def test_files_that_a_task_names_are_read_for_names_and_what_they_name_too(bench: Bench) -> None:
+    write(
+        {
+            "page.j2": "{{ one }}\n",
+            "more.yml": "- include_tasks: site/deep.yml\n- debug: {msg: '{{ two }}'}\n",
+            "site/deep.yml": "- template: src=site/other.txt.j2 dest={{ playbook_dir }}/other\n",
+            "site/other.txt.j2": "{{ three }}\n",
+        }
+    )
+    record = bench.run(
+        "- template: {src: page.j2, dest: '{{ playbook_dir }}/page'}\n- include_tasks: more.yml\n",
+        one="1",
+        two="2",
+        three="3",
+    ).record
+    assert record.status is Status.CHANGED, record.error
+    assert (Path("page").read_text(), Path("other").read_text()) == ("1\n", "3\n")
+
+
 def test_what_the_play_sets_itself_is_not_hidden_by_a_variable_of_the_notebook(bench: Bench) -> None:
     done = bench.run(
         "- command: echo theirs\n"

@@ -203,7 +203,7 @@ def test_whatever_comes_every_task_that_began_has_a_row_and_no_failure_is_lost(e
     if not cut:
         board.take({"e": "stats", "hosts": {}})
     board.finish()
-    assert set(rows) == began
+    assert set(rows) == (began if began or cut else {"play p"})
     failed = {host for host, number, status, ignored in ends if status in ("failed", "unreachable") and not ignored}
     if not cut:
         assert {one.host for one in board.failures} == failed
