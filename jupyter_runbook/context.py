@@ -82,6 +82,10 @@ class StepContext:
         self._draft.begun(resource)
         self._changed()
 
+    def waiting(self) -> None:
+        """See `Context.waiting`."""
+        self._changed()
+
     def found(self, resource: str, identifier: str) -> None:
         """See `Context.found`."""
         self._session.journal.found(self._draft.id, self._session.redactor.text(resource), identifier)

@@ -65,6 +65,9 @@ class Context(Protocol):
     def begun(self, resource: str) -> None:
         """Say that the row of this name is at work, until `row` brings it."""
 
+    def waiting(self) -> None:
+        """Say that nothing came, so that what is shown has the time; while applying that is not needed."""
+
     def found(self, resource: str, identifier: str) -> None:
         """Note in the journal, at once, the ID that a service gave to a resource: a crash must not lose it."""
 

@@ -284,12 +284,16 @@ class HostsSandbox(Sandbox):
 
     def _processes(self) -> list[psutil.Process]:
         """Return the processes that hold a host each; ``info["host"]`` is its name."""
-        found = []
+        import psutil
+
+        found, mark = [], f"{self.folder}/hosts/"
         for process in leftovers.processes(self.folder, ("unshare", "nsenter"), family=False):
-            words = process.cmdline()
-            place = next(word for word in words if f"{self.folder}/hosts/" in word)
-            process.info = {"host": place.rpartition(f"{self.folder}/hosts/")[2].partition("/")[0]}
-            found.append(process)
+            with suppress(psutil.Error):  # one that ends meanwhile has no words any more
+                for word in process.cmdline():
+                    if mark in word:
+                        process.info = {"host": word.rpartition(mark)[2].partition("/")[0]}
+                        found.append(process)
+                        break
         return found
 
     def _running(self) -> dict[str, int]:

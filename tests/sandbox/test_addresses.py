@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FIRST, SECOND = IPv4Network("10.213.0.0/16"), IPv4Network("10.87.0.0/16")
+# None that a sandbox takes: one may be up.
+FIRST, SECOND = IPv4Network("10.211.0.0/16"), IPv4Network("10.89.0.0/16")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def route() -> Iterator[str]:
     """Put a real route in the way of the first range."""
     ip = shutil.which("ip")
     assert ip
-    words = ["unreachable", "10.213.7.0/24", "table", "4213"]
+    words = ["unreachable", "10.211.7.0/24", "table", "4213"]
     subprocess.run([ip, "route", "add", *words], check=True)
     yield words[1]
     subprocess.run([ip, "route", "delete", *words], check=True)
@@ -50,7 +51,7 @@ def route() -> Iterator[str]:
 
 def test_a_route_in_the_way_is_seen_in_any_table(route: str) -> None:
     assert addresses.choose([FIRST, SECOND]) == SECOND
-    with pytest.raises(Conflict, match=rf"in 10\.213\.0\.0/16 lies the route to {route}"):
+    with pytest.raises(Conflict, match=rf"in 10\.211\.0\.0/16 lies the route to {route}"):
         addresses.choose([FIRST])
 
 
@@ -59,21 +60,21 @@ def test_a_default_route_is_not_in_the_way() -> None:
 
 
 def test_the_resolver_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "resolv.conf").write_text("# hand made\nnameserver 10.213.0.53\n")
+    (tmp_path / "resolv.conf").write_text("# hand made\nnameserver 10.211.0.53\n")
     read = addresses._lines
     monkeypatch.setattr(
         addresses, "_lines", lambda path: read(tmp_path / "resolv.conf" if path.name == "resolv.conf" else path)
     )
     used = dict(addresses.in_use())
-    assert addresses.in_the_way(FIRST, used) == "the resolver (10.213.0.53/32)"
+    assert addresses.in_the_way(FIRST, used) == "the resolver (10.211.0.53/32)"
 
 
 def test_a_proxy_and_a_package_index_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://10.213.9.9:3128")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://10.87.1.1/simple")
+    monkeypatch.setenv("HTTPS_PROXY", "http://10.211.9.9:3128")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://10.89.1.1/simple")
     used = dict(addresses.in_use())
-    assert "10.213.9.9" in str(addresses.in_the_way(FIRST, used))
-    assert "10.87.1.1" in str(addresses.in_the_way(SECOND, used))
+    assert "10.211.9.9" in str(addresses.in_the_way(FIRST, used))
+    assert "10.89.1.1" in str(addresses.in_the_way(SECOND, used))
 
 
 def test_a_peer_is_seen_and_loopback_is_not() -> None:
@@ -81,7 +82,7 @@ def test_a_peer_is_seen_and_loopback_is_not() -> None:
         used = dict(addresses.in_use())
     assert addresses.in_the_way(IPv4Network("127.0.0.0/8"), {k: v for k, v in used.items() if "peer" in v}) is None
     # The kernel writes an address as a number in the machine's order.
-    line = "  0: 0100007F:0016 0907D50A:C350 01"
-    assert "10.213.7.9" in str(list(addresses._peers([line])))
+    line = "  0: 0100007F:0016 0907D30A:C350 01"
+    assert "10.211.7.9" in str(list(addresses._peers([line])))
     # One that has ended (TIME_WAIT) is none.
     assert not list(addresses._peers([line[:-2] + "06"]))

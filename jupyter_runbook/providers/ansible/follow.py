@@ -22,6 +22,8 @@ __all__ = ["KILLED", "Ends", "follow"]
 PIECE = 1 << 16
 # Seconds that a stopped play has; its keeper gives up before.
 GIVEN_UP = 6.0
+# Seconds without a word, after which it is told that there was none.
+SILENCE = 0.5
 #: The status of a play whose keeper did not tell it.
 KILLED = -9
 
@@ -66,8 +68,12 @@ class Ends:
         os.close(self.events)
 
 
-def follow(ends: Ends, stop: Stop, output: Callable[[str], object], event: Callable[[dict[str, Any]], object]) -> int:
+def follow(
+    ends: Ends, stop: Stop, output: Callable[[str], object], event: Callable[[dict[str, Any] | None], object]
+) -> int:
     """Read what comes until the play has ended; return its exit status, `KILLED` where the keeper did not tell.
+
+    Where nothing comes for half a second, the event is None: time goes by, for those who show it.
 
     An exception that comes meanwhile (an interrupt, or one of the callbacks') stops the play, and goes on when all of
     it is gone.
@@ -90,7 +96,9 @@ def follow(ends: Ends, stop: Stop, output: Callable[[str], object], event: Calla
 
 
 class _Following:
-    def __init__(self, ends: Ends, output: Callable[[str], object], event: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(
+        self, ends: Ends, output: Callable[[str], object], event: Callable[[dict[str, Any] | None], object]
+    ) -> None:
         self._ends = ends
         self._output = output
         self._event = event
@@ -118,7 +126,10 @@ class _Following:
 
     def go_on(self, selector: selectors.BaseSelector, bell: int) -> bool:
         """Wait for something to read, and read it; False when the keeper has spoken, or is gone."""
-        ready = {key.fd for key, _ in selector.select(GIVEN_UP if self._told else None)}
+        ready = {key.fd for key, _ in selector.select(GIVEN_UP if self._told else SILENCE)}
+        if not ready and not self._told:
+            self._event(None)
+            return True
         for one, take in self._takers.items():
             if one in ready and _read(one, take) is False:
                 selector.unregister(one)

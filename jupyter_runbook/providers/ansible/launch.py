@@ -106,7 +106,7 @@ class Launcher:
         request: Request,
         stop: Stop,
         output: Callable[[str], object],
-        event: Callable[[dict[str, Any]], object],
+        event: Callable[[dict[str, Any] | None], object],
     ) -> int:
         """Run ``ansible-playbook``; return its exit status, negative for a signal.
 
@@ -119,7 +119,7 @@ class Launcher:
         output
             Called with each piece of what it prints, in this thread.
         event
-            Called with each event, in this thread.
+            Called with each event, in this thread; with None where nothing comes for a while.
 
         Raises
         ------

@@ -90,8 +90,10 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
         )
         vaulted = Vaulted()
 
-        def take(event: dict[str, Any]) -> None:
-            if event["e"] == "vault":
+        def take(event: dict[str, Any] | None) -> None:
+            if event is None:
+                ctx.waiting()
+            elif event["e"] == "vault":
                 vaulted.take(event)
             else:
                 played.board.take(event)

@@ -46,7 +46,8 @@ def pids() -> list[int]:
     pytest.fail("the task did not begin")
 
 
-def test_the_stop_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("line", "first"), [("", "changed"), ("--check", "planned")])
+def test_the_stop_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, first: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     with kernel(tmp_path, tmp_path / "ipython") as lab:
@@ -61,12 +62,13 @@ def test_the_stop_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
                 pressed.append(time.monotonic())
                 lab.manager.interrupt_kernel()
 
-        reply = lab.run(f"%%ansible --name play\n{LONG}", seen=seen)
+        body = LONG.replace("- name: long\n", "- name: long\n  check_mode: false\n")
+        reply = lab.run(f"%%ansible {line} --name play\n{body}", seen=seen)
         assert time.monotonic() - pressed[0] < SECONDS
         assert reply.status == "error"
         assert reply.record["status"] == "interrupted"
         assert {one["resource"]: one["status"] for one in reply.record["changes"] if one["kind"] == "task"} == {
-            "localhost: first": "changed",
+            "localhost: first": first,
             "localhost: long": "interrupted",
         }
         assert all(ends(pid, 0.5) for pid in found)
