@@ -10,22 +10,22 @@ from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.ansible.body import read_body
-from jupyter_runbook.providers.ansible.files import digest_of, read_words
+from jupyter_runbook.providers.ansible.files import digest_of, words_of
 from jupyter_runbook.providers.ansible.galaxy import installed
 from jupyter_runbook.providers.ansible.inventory import read_inventories
 from jupyter_runbook.providers.ansible.launch import Launcher
 from jupyter_runbook.providers.ansible.play import play, verdict
 from jupyter_runbook.providers.ansible.spec import AnsibleSpec, AnsibleState
 from jupyter_runbook.providers.ansible.variables import extra_variables
-from jupyter_runbook.providers.ansible.words import Words
 from jupyter_runbook.record import ChangeStatus
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.options import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.ansible.words import Words
     from jupyter_runbook.record import ChangeRecord
     from jupyter_runbook.spec.cell import Cell
 
@@ -121,18 +121,8 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
                 hint="give a file, or the name of a variable that holds a Secret",
             )
         galaxy = installed(spec.galaxy, folder, ctx) if spec.galaxy else None
-        words = Words()
-        if spec.body.kind != "playbook":
-            words.add_values(spec.body.values)
-        for source in spec.inventory:
-            words.add_values(source.values)
-            if source.text:
-                words.add_yaml(source.text)
-        read_words(words, playbook.parent if playbook else folder, playbook)
-        if galaxy:
-            read_words(words, galaxy, None)
-        digest = digest_of(playbook) if playbook else None
-        state = AnsibleState(folder, extra_variables(words, spec.names), digest, galaxy)
+        extra = _extra(spec, words_of(spec, folder, playbook, galaxy))
+        state = AnsibleState(folder, extra, digest_of(playbook) if playbook else None, galaxy)
         ctx.version("ansible-core", _version())
         if ctx.again:
             return replace(state, played=self._played)
@@ -212,6 +202,16 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
 def _task(row: ChangeRecord) -> dict[str, Any]:
     host, _, task = row.resource.partition(": ")
     return {"host": host, "task": task, "status": str(row.status), "reason": row.reason, "seconds": row.seconds}
+
+
+def _extra(spec: AnsibleSpec, words: Words) -> Mapping[str, Any]:
+    extra = extra_variables(words, spec.names)
+    if missing := sorted(words.asked - set(extra)):
+        raise InvalidSpec(
+            f"the play would ask for {', '.join(missing)} (vars_prompt), and a step asks nobody",
+            hint="set a variable of that name in the notebook",
+        )
+    return extra
 
 
 def _places(state: AnsibleState) -> list[Path]:

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.providers.ansible.words import Words, words_of_template
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jupyter_runbook.providers.ansible.spec import AnsibleSpec
 
-__all__ = ["digest_of", "read_words"]
+__all__ = ["digest_of", "words_of"]
 
 # The folders beside a playbook whose files it may take in, as Ansible lays them out.
 FOLDERS = ("roles", "tasks", "handlers", "templates", "vars", "group_vars", "host_vars", "playbooks", "defaults")
+# Those beside an inventory; their files need no suffix.
+VARIABLES = ("group_vars", "host_vars")
 MOST_FILES, MOST_BYTES = 2000, 1 << 20
 
 
-def read_words(words: Words, folder: Path, playbook: Path | None) -> None:
-    """Add what a playbook, and what lies beside it, refers to.
+def words_of(spec: AnsibleSpec, folder: Path, playbook: Path | None, galaxy: Path | None) -> Words:
+    """Return what a cell, its inventories, its playbook and what lies beside them refer to.
 
     Parameters
     ----------
-    words
-        What the cell itself refers to.
+    spec
+        The cell.
     folder
-        The folder that the play lies in.
+        The notebook's folder.
     playbook
         The playbook, where the cell names one.
+    galaxy
+        The folder of roles and collections that were installed for it.
     """
-    left = [playbook] if playbook is not None else []
-    left += _beside(folder)
+    words = Words()
+    if playbook is None:
+        words.add_values(spec.body.values)
+    files = [playbook] if playbook is not None else []
+    for source in spec.inventory:
+        words.add_values(source.values)
+        if source.text:
+            words.add_yaml(source.text)
+        if source.path and "," not in source.path:
+            files += _of_inventory(folder / Path(source.path).expanduser())
+    beside = playbook.parent if playbook else folder
+    files += _below(beside, FOLDERS)
+    if galaxy is not None:
+        files += _below(galaxy, FOLDERS)
+    _read(words, files, beside)
+    return words
+
+
+def _read(words: Words, left: list[Path], folder: Path) -> None:
+    """Read files, and those that they name."""
     seen: set[Path] = set()
     while left or words.files:
         left += [path for name in words.files for path in _named(name, folder) if path.is_file()]
@@ -42,6 +65,13 @@ def read_words(words: Words, folder: Path, playbook: Path | None) -> None:
         left = []
 
 
+def _of_inventory(path: Path) -> list[Path]:
+    """Return the files of an inventory: itself, or those in its folder, and the variables beside it."""
+    place = path if path.is_dir() else path.parent
+    own = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
+    return [*own, *_below(place, VARIABLES)]
+
+
 def _named(name: str, folder: Path) -> list[Path]:
     """Return where Ansible looks for a file that a task names."""
     return [folder / name, *(folder / one / name for one in ("templates", "tasks", "vars"))]
@@ -49,7 +79,7 @@ def _named(name: str, folder: Path) -> list[Path]:
 
 def _add(words: Words, path: Path) -> None:
     text = _text(path)
-    if path.suffix in (".yml", ".yaml"):
+    if path.suffix in (".yml", ".yaml") or (path.suffix == "" and path.parent.name in VARIABLES):
         words.add_yaml(text)
     elif "{{" in text or "{%" in text:
         words.used |= words_of_template(text)
@@ -60,12 +90,13 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _beside(folder: Path) -> list[Path]:
+def _below(folder: Path, names: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
-    for name in FOLDERS:
+    for name in names:
         if (folder / name).is_dir():
             for path in sorted((folder / name).rglob("*")):
-                if path.suffix in (".yml", ".yaml", ".j2") or path.parent.name == "templates":
+                known = path.suffix in (".yml", ".yaml", ".j2") or path.parent.name in ("templates", *VARIABLES)
+                if known and path.is_file():
                     found.append(path)
                 if len(found) >= MOST_FILES:
                     return found

@@ -46,6 +46,8 @@ class Played:
     ----------
     board
         What its events told.
+    folder
+        The folder that it ran in.
     status
         The exit status of ``ansible-playbook``.
     tail
@@ -54,8 +56,9 @@ class Played:
         The file that the cell was written to; None for a playbook of its own.
     """
 
-    def __init__(self, board: Board, cell: Path | None) -> None:
+    def __init__(self, board: Board, folder: Path, cell: Path | None) -> None:
         self.board = board
+        self.folder = folder
         self.cell = cell
         self.status = 0
         self.tail = ""
@@ -72,7 +75,7 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
         Ansible can't be started, or the folder can't be written.
     """
     with private_folder() as private, _cell_file(spec, state) as cell:
-        played = Played(Board(ctx.row, ctx.begun, check=check), cell)
+        played = Played(Board(ctx.row, ctx.begun, check=check), state.folder, cell)
         arguments, burn = _arguments(spec, state, private)
         arguments += ["--diff", *(["--check"] if check else [])]
         arguments.append(str(cell) if cell else str(Path(spec.body.values).expanduser()))
@@ -142,7 +145,8 @@ def _refused(played: Played, spec: AnsibleSpec, modules: list[Path]) -> RunbookE
     if played.board.known:
         return no_hosts(f"--limit {spec.limit} leaves no host", spec.limit or "", played.board.known)
     names = module_names(modules) if "module/action" in played.tail else ()
-    return refusal(played.tail, played.cell, names)
+    # People know their files by the paths from the notebook's folder.
+    return refusal(played.tail.replace(f"{played.folder}/", ""), played.cell, names)
 
 
 def _failed(board: Board, failures: list[Failure]) -> RunbookError:

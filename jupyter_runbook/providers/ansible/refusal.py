@@ -45,7 +45,7 @@ def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> Runboo
     """
     message = said(text) or (text.strip().splitlines() or ["ansible-playbook said nothing"])[-1]
     if cell is not None:
-        message = message.replace(str(cell), "the cell")
+        message = message.replace(str(cell), "the cell").replace(cell.name, "the cell")
     match = _ORIGIN.search(text) or _OLD_ORIGIN.search(text)
     line: int | None = None
     if match:
@@ -62,6 +62,10 @@ def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> Runboo
     if role:
         hint = "roles lie in roles/ beside the notebook, or come with --galaxy"
         return InvalidSpec(message[: role.end()], line=line, hint=hint)
+    if "failed to parse inventory" in message:
+        return InvalidSpec(
+            message, line=line, hint="nothing ran; the output has what each form of inventories says of it"
+        )
     if match or "yaml" in message.lower():
         return InvalidSpec(message, line=line, hint="nothing ran: mend it, and run the cell again")
     return ToolFailed(f"ansible-playbook did not begin: {message}", hint="nothing ran; the output tells more")

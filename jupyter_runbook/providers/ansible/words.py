@@ -41,6 +41,8 @@ class Words:
         the notebook that is called so would hide them, so it is not handed over.
     hidden
         The names that tasks with ``no_log`` refer to: their values are not for the record either.
+    asked
+        The names that plays would ask a person for, with no default.
     files
         What looks like the path of a file that Ansible will read: a template, tasks, variables.
     """
@@ -49,6 +51,7 @@ class Words:
         self.used: set[str] = set()
         self.made: set[str] = set()
         self.hidden: set[str] = set()
+        self.asked: set[str] = set()
         self.files: set[str] = set()
 
     @property
@@ -100,7 +103,10 @@ class Words:
             named = item.get("var") if isinstance(item, dict) else str(item).partition("var=")[2]
             self.used |= words_of_template("{{ " + str(named or "''") + " }}")
         if short == "vars_prompt" and isinstance(item, list):
-            self.made |= {str(one["name"]) for one in item if isinstance(one, dict) and "name" in one}
+            # Ansible does not ask for what it is given.
+            asked = [one for one in item if isinstance(one, dict) and "name" in one]
+            self.used |= {str(one["name"]) for one in asked}
+            self.asked |= {str(one["name"]) for one in asked if one.get("default") is None}
         self.add_values(item)
 
 

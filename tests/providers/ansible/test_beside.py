@@ -126,6 +126,20 @@ def test_what_the_play_sets_itself_is_not_hidden_by_a_variable_of_the_notebook(b
     assert done.record.status is Status.CHANGED, done.record.error
 
 
+def test_what_a_play_would_ask_for_is_given(bench: Bench) -> None:
+    record = bench.run(
+        "- hosts: localhost\n"
+        "  gather_facts: false\n"
+        "  vars_prompt:\n"
+        "  - {name: release, prompt: which release}\n"
+        "  tasks:\n"
+        "  - assert: {that: release == '2'}\n",
+        "--timeout 30",
+        release="2",
+    ).record
+    assert record.status is Status.OK, record.error
+
+
 def test_a_variable_that_is_missing_is_told(bench: Bench) -> None:
     record = bench.run("- debug: {msg: '{{ ownr }}'}\n", owner="me").record
     assert record.error

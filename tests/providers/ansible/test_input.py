@@ -38,6 +38,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "no inventory": ("-i number", TOUCH, "line 1: -i number: a int is no inventory"),
     "no group": ("-i odd", TOUCH, "line 1: -i odd: web is no group of hosts"),
     "a broken inventory": ("-i text", TOUCH, "line 1: -i text: broken YAML: "),
+    "a broken inventory's file": ("-i broken.ini", TOUCH, "Completely failed to parse inventory source broken.ini"),
     "an unknown option": ("--bcome", TOUCH, "did you mean --become?"),
     "forks": ("--forks many", TOUCH, "line 1: --forks is a number of hosts, not 'many'"),
     "absent": ("--absent", TOUCH, "--absent"),
@@ -55,6 +56,11 @@ CASES: dict[str, tuple[str, str, str]] = {
         "- hosts: all\n  taks: []\n",
         "line 3: |'taks' is not a valid attribute for a Play",
     ),
+    "a question": (
+        "",
+        "- hosts: all\n  vars_prompt: [{name: word, prompt: which}]\n  tasks: [{command: touch touched}]\n",
+        "the play would ask for word (vars_prompt)",
+    ),
     "a missing role": ("", "- include_role: {name: wbe}\n- import_role: {name: web}\n", "the role 'web' was not found"),
     "a missing vault's password": ("--vault-password-file gone.txt", TOUCH, "gone.txt"),
 }
@@ -64,6 +70,7 @@ CASES: dict[str, tuple[str, str, str]] = {
 def test_it_is_told_and_nothing_is_touched(bench: Bench, name: str) -> None:
     Path("site.yml").write_text("- hosts: all\n")
     Path("hosts.yml").write_text("all:\n")
+    Path("broken.ini").write_text("[web\nme word={{ a }}\n")
     line, body, expected = CASES[name]
     names: dict[str, Any] = {
         "inv": {"web": {"hosts": {"web1": HERE}}},

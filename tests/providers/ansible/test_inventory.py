@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,23 @@ def test_hosts_and_their_variables_without_a_group(bench: Bench) -> None:
     assert set(names(bench, "-i one", one={"me": HERE})) == {"me"}
     assert set(names(bench, "-i some", some=["me", "you"], ansible_connection="local")) == {"me", "you"}
     assert set(names(bench, "-i a,b,", ansible_connection="local")) == {"a", "b"}
+
+
+def test_files_of_an_inventory_refer_to_the_notebooks_variables(bench: Bench) -> None:
+    site = bench.root / "site"
+    (site / "group_vars" / "web").mkdir(parents=True)
+    (site / "hosts.yml").write_text("web:\n  hosts:\n    me: {ansible_connection: '{{ how }}'}\n")
+    (site / "group_vars" / "web" / "more.yml").write_text("word: '{{ first }}'\n")
+    (site / "group_vars" / "all").write_text("other: '{{ second }}'\n")
+    (bench.root / "cluster.ini").write_text(
+        "[web]\nme ansible_connection=local word='{{ first }}' other='{{ second }}'\n"
+    )
+    body = "- assert: {that: [word == 'a', other == 'b']}\n"
+    for inventory in ("site", "site/hosts.yml", "cluster.ini"):
+        record = bench.run(
+            body, f"-i {inventory}", how="local", first="a", second="b", ansible_python_interpreter=sys.executable
+        ).record
+        assert record.status is Status.OK, record.error
 
 
 def test_variables_of_the_inventory_stay_and_secrets_in_it_are_kept(bench: Bench) -> None:
