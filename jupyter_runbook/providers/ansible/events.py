@@ -89,6 +89,7 @@ class Board:
         self.plays: list[Play] = []
         self.stats: Mapping[str, Mapping[str, int]] | None = None
         self.rows: dict[str, ChangeRecord] = {}
+        self.broken = False
         self.blind: set[str] = set()
         self.known: tuple[str, ...] = ()
         self.registered: dict[str, dict[str, Any]] = {}
@@ -121,6 +122,8 @@ class Board:
             self._put(ChangeRecord(f"play {play.name}", "play", Action.NO_OP, ChangeStatus.SKIPPED, reason))
         elif kind == "stats":
             self.stats = event["hosts"]
+        elif kind == "broken":
+            self.broken = True
         elif kind == "known":
             self.known = tuple(event["names"])
 

@@ -152,7 +152,11 @@ class _Following:
     def _take_events(self, piece: bytes) -> None:
         *lines, self._begun = (self._begun + piece).split(b"\n")
         for line in lines:
-            self._event(json.loads(line))
+            try:
+                event = json.loads(line)
+            except ValueError:  # its writer was killed, and another one went on
+                event = {"e": "broken"}
+            self._event(event)
 
     def _take_output(self, piece: bytes) -> None:
         # What was printed may hold a secret that an event tells of: that one came before.

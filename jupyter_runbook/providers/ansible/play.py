@@ -16,7 +16,7 @@ from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
 from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
-from jupyter_runbook.providers.ansible.vault import Vaulted
+from jupyter_runbook.providers.ansible.vault import keep_secret
 from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
@@ -91,13 +91,12 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
             burn=burn,
             galaxy=state.galaxy,
         )
-        vaulted = Vaulted()
 
         def take(event: dict[str, Any] | None) -> None:
             if event is None:
                 ctx.waiting()
             elif event["e"] == "vault":
-                vaulted.take(event)
+                keep_secret(event["text"])
             else:
                 played.board.take(event)
 
@@ -119,6 +118,8 @@ def verdict(played: Played, spec: AnsibleSpec, modules: list[Path]) -> RunbookEr
         return _refused(played, spec, modules)
     if board.failures:
         return _failed(board, board.failures)
+    if board.broken:
+        return ToolFailed("what the play told could not be read: the rows are not all there", hint="run it again")
     if board.stats is None:
         last = said(played.tail)
         why = f": {last}" if last else f" (exit status {played.status})"

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from jupyter_runbook.secret import Secret, can_be_secret
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["Vaulted"]
+__all__ = ["keep_secret"]
 
 
-class Vaulted:
-    """What Ansible decrypts is secret from then on: it is told before it can be printed."""
-
-    def __init__(self) -> None:
-        self._pieces: dict[int, str] = {}
-
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Take an event ``vault``: a piece of a text that was decrypted in the process ``p``."""
-        text = self._pieces.pop(event["p"], "") + event["text"]
-        if event["more"]:
-            self._pieces[event["p"]] = text
-            return
-        for value in _strings(text):
-            if can_be_secret(value):
-                Secret(value, name="vault")  # known from now on: a later cell may print it, too
+def keep_secret(text: str) -> None:
+    """Take what Ansible has decrypted: all in it is secret from now on, also for cells to come."""
+    for value in _strings(text):
+        if can_be_secret(value):
+            Secret(value, name="vault")  # known to the redactor by having been
 
 
 def _strings(text: str) -> list[str]:

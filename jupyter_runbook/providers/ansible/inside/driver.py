@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -34,6 +35,8 @@ NAMES = 2000
 #: Where the play's events go, for the plugins in this process and its workers: they find this module by this name.
 sys.modules["runbook_driver"] = sys.modules[__name__]
 events = -1
+#: Held by whoever writes there: a file without a name, whose lock (fcntl(2)) each process has for itself.
+turn = os.memfd_create("runbook")
 burn: list[str] = []
 
 
@@ -41,9 +44,15 @@ def emit(event: dict[str, Any]) -> None:
     """Send an event to the kernel: one line of JSON."""
     data = json.dumps(event, default=_told, ensure_ascii=True).encode() + b"\n"
     view = memoryview(data)
-    with suppress(BrokenPipeError):
+    # Ansible's workers tell what they decrypt, while its own process tells results that are longer than a pipe takes.
+    fcntl.lockf(turn, fcntl.LOCK_EX)
+    try:
         while view:
             view = view[os.write(events, view) :]
+    except BrokenPipeError:  # nobody listens any more
+        return
+    finally:
+        fcntl.lockf(turn, fcntl.LOCK_UN)
 
 
 def _told(value: Any) -> Any:
@@ -101,10 +110,7 @@ def _prepare() -> None:
     def telling(self: Any, *args: Any, **options: Any) -> Any:
         """Tell the kernel what must not be shown, before Ansible can show it."""
         plain = decrypt(self, *args, **options)
-        # One write: it comes from workers too, whose events must not mix. Longer ones are no passwords.
-        text = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else str(plain)
-        for start in range(0, len(text), 500):
-            emit({"e": "vault", "p": os.getpid(), "text": text[start : start + 500], "more": start + 500 < len(text)})
+        emit({"e": "vault", "text": plain.decode("utf-8", "replace") if isinstance(plain, bytes) else str(plain)})
         return plain
 
     VaultLib.decrypt = telling
