@@ -112,7 +112,8 @@ def _source(text: str, cell: Cell) -> Source:
             raise InvalidSpec(f"-i {label}: this result names no hosts", line=1, hint=HINT)
         value = value.inventory
     if isinstance(value, str):
-        if "\n" in value.strip():
+        # One line may be an inventory, too: web1 ansible_host=10.0.0.5
+        if "\n" in value.strip() or " ansible_" in value:
             return Source(label, text=_checked(value, label))
         if not value.strip():
             raise InvalidSpec(f"-i {label} is empty", line=1, hint=HINT)

@@ -68,6 +68,8 @@ def test_two_inventories_and_the_form_of_ini(bench: Bench, inventory: Path) -> N
 
 def test_hosts_and_their_variables_without_a_group(bench: Bench) -> None:
     assert set(names(bench, "-i one", one={"me": HERE})) == {"me"}
+    text = f"me ansible_connection=local ansible_python_interpreter={sys.executable}"
+    assert set(names(bench, "-i text", text=text)) == {"me"}
     assert set(names(bench, "-i some", some=["me", "you"], ansible_connection="local")) == {"me", "you"}
     assert set(names(bench, "-i a,b,", ansible_connection="local")) == {"a", "b"}
 
