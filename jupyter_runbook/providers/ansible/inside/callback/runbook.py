@@ -237,8 +237,11 @@ def _diffs(values: Any) -> list[Any]:
 
 
 def _items(values: Any) -> list[dict[str, Any]]:
-    """Return a loop's items: what each is called, and what became of it."""
-    results = values.get("results")
+    """Return a loop's items: what each is called, and what became of it.
+
+    Where one of them is hidden, Ansible hands on a whole that is no list of all: nothing is counted then.
+    """
+    results = values.get("results") if "censored" not in values else None
     found: list[dict[str, Any]] = []
     for one in results if isinstance(results, list) else []:
         if not isinstance(one, dict) or "ansible_loop_var" not in one:
