@@ -44,6 +44,8 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
     def __init__(self) -> None:
         super().__init__()
         self._begun: dict[tuple[str, str], float] = {}
+        # A loop's items as they end, by host and task: where one is hidden, the whole that comes at last lacks them.
+        self._ended: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._told: set[str] = set()
         # Whether the kernel wants registered results and facts, for `--out`.
         self._whole = os.environ.pop("RUNBOOK_RESULTS", "") == "1"
@@ -114,6 +116,21 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         self._end(result, "unreachable", ignored=bool(result._task.ignore_unreachable))
         super().v2_runner_on_unreachable(result)
 
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Keep what became of an item."""
+        self._end_item(result)
+        super().v2_runner_item_on_ok(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Keep what became of an item."""
+        self._end_item(result, "failed")
+        super().v2_runner_item_on_failed(result)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        """Keep what became of an item."""
+        self._end_item(result, "skipped")
+        super().v2_runner_item_on_skipped(result)
+
     def v2_runner_retry(self, result: Any) -> None:
         """Tell that a task tries again."""
         values = _values(result)
@@ -136,6 +153,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         self._tell(task)
         values = _values(result)
         begun = self._begun.pop((host, task._uuid), None)
+        items = self._ended.pop((host, task._uuid), [])
         event: dict[str, Any] = {
             "e": "end",
             "h": host,
@@ -147,7 +165,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
             "really": task.check_mode is False and bool(context.CLIARGS.get("check")),
             "said": _said(values, failed=status in ("failed", "unreachable", "unknown")),
             "diff": _diffs(values),
-            "items": _items(values),
+            "items": _short(items if "censored" in values else _items(values)),
             "notify": _notified(result) if status == "changed" else (),
             "topics": _topics(task),
             "needs": self._unforeseen(host, task) if status == "failed" else (),
@@ -156,6 +174,10 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         if self._whole:
             _add_whole(event, task, values)
         emit(event)
+
+    def _end_item(self, result: Any, status: str | None = None) -> None:
+        item = _item(_values(result), status)
+        self._ended.setdefault((str(result._host.name), result._task._uuid), []).append(item)
 
     def _unforeseen(self, host: str, task: Any) -> list[str]:
         """Return the results that a task refers to and check mode could not foresee."""
@@ -237,35 +259,36 @@ def _diffs(values: Any) -> list[Any]:
 
 
 def _items(values: Any) -> list[dict[str, Any]]:
-    """Return a loop's items: what each is called, and what became of it.
+    """Return a loop's items."""
+    results = values.get("results")
+    if not isinstance(results, list):
+        return []
+    return [_item(one) for one in results if isinstance(one, dict) and "ansible_loop_var" in one]
 
-    Where one of them is hidden, Ansible hands on a whole that is no list of all: nothing is counted then.
-    """
-    results = values.get("results") if "censored" not in values else None
-    found: list[dict[str, Any]] = []
-    for one in results if isinstance(results, list) else []:
-        if not isinstance(one, dict) or "ansible_loop_var" not in one:
-            continue
-        hidden = "censored" in one or "censored" in values
-        label = "(hidden)" if hidden else str(one.get("_ansible_item_label", one.get(one["ansible_loop_var"], "")))
-        status = "ok"
-        for key in ("unreachable", "failed", "skipped", "changed"):
-            if one.get(key):
-                status = key
-                break
-        item = {"name": label[:200], "s": status}
-        if status in ("failed", "unreachable"):
-            item["said"] = _said(one, failed=True)[:500]
-        found.append(item)
-    if len(found) > ITEMS:
-        # Those that went well are told by their number.
-        bad = [one for one in found if one["s"] in ("failed", "unreachable")][:ITEMS]
-        good = [one for one in found if one["s"] not in ("failed", "unreachable")]
-        counts: dict[str, int] = {}
-        for one in good:
+
+def _item(values: Any, status: str | None = None) -> dict[str, Any]:
+    """Return what an item is called, and what became of it; a hidden one has no name."""
+    label = str(values.get("_ansible_item_label", values.get(values.get("ansible_loop_var"), "")))[:200]
+    found = next((key for key in ("unreachable", "failed", "skipped", "changed") if values.get(key)), status or "ok")
+    if "censored" in values:
+        # Of a hidden one Ansible tells whether it changed, but not whether it failed.
+        return {"name": None, "s": status or found}
+    item = {"name": label, "s": found}
+    if found in ("failed", "unreachable"):
+        item["said"] = _said(values, failed=True)[:500]
+    return item
+
+
+def _short(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return items so that those of many that went well are told by their number."""
+    if len(items) <= ITEMS:
+        return items
+    bad = [one for one in items if one["s"] in ("failed", "unreachable")][:ITEMS]
+    counts: dict[str, int] = {}
+    for one in items:
+        if one["s"] not in ("failed", "unreachable"):
             counts[one["s"]] = counts.get(one["s"], 0) + 1
-        found = bad + [{"name": None, "s": status, "count": count} for status, count in counts.items()]
-    return found
+    return bad + [{"name": None, "s": status, "count": count} for status, count in counts.items()]
 
 
 def _add_whole(event: dict[str, Any], task: Any, values: Any) -> None:
