@@ -235,6 +235,8 @@ def _reason(event: Mapping[str, Any]) -> str:
     items = _items(event.get("items", ()))
     parts = [items, said] if event["s"] in ("ok", "changed") else [said, items]
     reason = "; ".join(part for part in parts if part)
+    if event.get("tries", 1) > 1:
+        reason = "; ".join(part for part in (f"after {event['tries']} tries", reason) if part)
     if event["s"] == "unreachable":
         reason = f"unreachable: {said}"
     if event.get("ignored"):

@@ -148,6 +148,15 @@ def test_rescued_and_ignored_are_never_plain_ok(bench: Bench) -> None:
     assert row(record, "localhost: break").reason == "rescued: non-zero return code"
 
 
+def test_tries_are_told(bench: Bench) -> None:
+    record = bench.run(
+        "- name: count\n  shell: echo x >> tries; test $(wc -l < tries) -ge 3\n  args: {chdir: '{{ playbook_dir }}'}\n"
+        "  register: done\n  until: done.rc == 0\n  delay: 0\n"
+    ).record
+    assert tasks(record)["localhost: count"] == "changed"
+    assert row(record, "localhost: count").reason == "after 3 tries"
+
+
 def test_no_final_stats_is_a_failure(bench: Bench) -> None:
     Path("callback_plugins").mkdir()
     Path("action_plugins").mkdir()

@@ -166,6 +166,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
             "said": _said(values, failed=status in ("failed", "unreachable", "unknown")),
             "diff": _diffs(values),
             "items": _short(items if "censored" in values else _items(values)),
+            "tries": values.get("attempts"),
             "notify": _notified(result) if status == "changed" else (),
             "topics": _topics(task),
             "needs": self._unforeseen(host, task) if status == "failed" else (),
