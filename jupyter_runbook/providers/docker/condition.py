@@ -1,16 +1,19 @@
-"""Whether a container is in the condition that its service is meant to be in. Pure."""
+"""Whether a container is in the condition that its service is meant to be in. Pure but for the clock."""
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_runbook.providers.docker.model import Service
 
-__all__ = ["Condition", "condition", "has_health", "health_log", "health_says"]
+__all__ = ["STEADY", "Condition", "condition", "has_health", "health_log", "health_says", "steady_in"]
 
 Inspected = dict[str, Any]
+#: Seconds after which the engine itself takes a container that it restarted for one that runs (moby's restart manager).
+STEADY = 10.0
 # So much of what a health check said is shown, in characters.
 SAID = 200
 
@@ -41,7 +44,7 @@ def condition(container: Inspected, service: Service) -> Condition:
     state = container["State"]
     status = state["Status"]
     if status == "running":
-        return _running(state)
+        return _running(container)
     if status == "exited":
         code = state.get("ExitCode", 0)
         if code == 0 and service.one_shot:
@@ -72,8 +75,28 @@ def health_says(container: Inspected) -> str:
     return " ".join((health_log(container).splitlines() or [""])[-1].split())[:SAID]
 
 
-def _running(state: Inspected) -> Condition:
-    health = (state.get("Health") or {}).get("Status")
+def steady_in(container: Inspected) -> float:
+    """Return in how many seconds a running container that was restarted can be taken for one that runs; 0 for now.
+
+    Between two crashes one that keeps crashing looks as if it ran. Where the engine's clock is another than ours by
+    more than `STEADY`, nothing is seen of it.
+    """
+    if not container.get("RestartCount"):
+        return 0.0
+    try:
+        started = dt.datetime.fromisoformat(container["State"]["StartedAt"][:19] + "+00:00")
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    age = (dt.datetime.now(dt.UTC) - started).total_seconds()
+    # The start's fraction of a second is cut off.
+    return STEADY + 1 - age if -STEADY < age < STEADY + 1 else 0.0
+
+
+def _running(container: Inspected) -> Condition:
+    health = (container["State"].get("Health") or {}).get("Status")
+    if health in {None, "none"} and steady_in(container):
+        count = container["RestartCount"]
+        return Condition("was restarted just now" + (f", {count} times so far" if count > 1 else ""), "wait")
     if health in {None, "none", "healthy"}:
         return Condition("healthy" if health == "healthy" else "running")
     return Condition("is unhealthy" if health == "unhealthy" else "is not healthy yet", "wait")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
-from jupyter_runbook.providers.docker.condition import health_log, health_says
+from jupyter_runbook.providers.docker.condition import health_log, health_says, steady_in
 
 if TYPE_CHECKING:
     from jupyter_runbook.provider import Context
@@ -43,6 +43,9 @@ def wait(engine: Engine, container: str, service: Service, goal: str, ctx: Conte
             verdict = _verdict(engine, inspected, service, goal, ctx)
             if verdict:
                 return verdict
+            if patience is not None and (more := steady_in(inspected)) > patience:
+                patience = more
+                continue
             waits_for_health = inspected["State"].get("Health", {}).get("Status") == "starting"
             if waits_for_health and patience is not None:
                 patience = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -250,6 +251,36 @@ def test_what_ends_or_crashes_is_not_ok(yard: Yard, command: str, restart: str, 
         record = yard.run(cell)
         assert record.status is Status.FAILED
         assert says in str(row(record, "web", "health").reason) or says in str(record.error)
+
+
+def test_what_keeps_crashing_is_not_ok_between_two_crashes(yard: Yard) -> None:
+    """8: it looks as if it ran."""
+    cell = one_service(command="sh -c 'sleep 1; exit 4'", restart="always")
+    yard.run(cell)
+    ends = time.monotonic() + 30
+    while True:
+        seen = yard.inspect("web")
+        if seen["RestartCount"] and seen["State"]["Status"] == "running":
+            break
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    record = yard.run(cell)
+    assert record.status is Status.FAILED
+    assert "it ended with 4" in str(record.error)
+
+
+def test_what_was_restarted_and_stays_up_is_ok(yard: Yard) -> None:
+    """8: it is waited for until the engine too takes it for one that runs."""
+    cell = one_service(command="sh -c 'test -e /tmp/second && sleep 1000; touch /tmp/second; exit 4'", restart="always")
+    yard.run(cell)
+    ends = time.monotonic() + 30
+    while yard.inspect("web")["State"]["Status"] != "running":
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    record = yard.run(cell)
+    assert record.status is Status.OK
+    assert "was restarted just now" in str(row(record, "web", "health").reason)
+    assert [one.action for one in yard.run(cell).changes if one.kind == "health"] == []
 
 
 def test_what_is_unhealthy_is_not_ok(yard: Yard) -> None:

@@ -219,7 +219,7 @@ def _watch(leader: int, wake: int, control: int) -> int:
         ready = select.select([wake] + ([control] if stop_at is None else []), [], [], timeout)[0]
         with suppress(BlockingIOError):
             os.read(wake, PIECE)
-        status = _reap(leader, status)
+        status, childless = _reap(leader, status)
         if control in ready:
             os.read(control, 1)  # a word, or the kernel's end: the same
             stop_at = time.monotonic()
@@ -228,22 +228,27 @@ def _watch(leader: int, wake: int, control: int) -> int:
             return status
         if stop_at is not None:
             waited = time.monotonic() - stop_at
-            left = _descendants()
-            if not left or waited > GIVEN_UP:
+            if childless or waited > GIVEN_UP:
                 return -signal.SIGTERM if status is None else status
             if waited > PATIENCE:
                 _signal(signal.SIGKILL)
 
 
-def _reap(leader: int, status: int | None) -> int | None:
-    with suppress(ChildProcessError):
+def _reap(leader: int, status: int | None) -> tuple[int | None, bool]:
+    """Take note of ended children; return the leader's exit status, and whether no child is left.
+
+    Without a child there is no descendant either: whoever loses its parent becomes our child. The kernel knows for
+    certain, where a walk through /proc may miss one whose parent ends meanwhile.
+    """
+    try:
         while True:
             pid, how = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
-                break
+                return status, False
             if pid == leader:
                 status = os.waitstatus_to_exitcode(how)
-    return status
+    except ChildProcessError:
+        return status, True
 
 
 def _adopt() -> None:
@@ -255,9 +260,13 @@ def _adopt() -> None:
 def _end_all() -> None:
     """Give keepers the time to stop their plays; then end what is left: its keeper was killed."""
     ends = time.monotonic() + PATIENCE + 0.5
-    while _descendants() and time.monotonic() < ends:
+    while not _reap(0, None)[1]:
+        waited = time.monotonic() - ends
+        if waited > GIVEN_UP:
+            return
+        if waited > 0:
+            _signal(signal.SIGKILL)
         time.sleep(0.05)
-    _signal(signal.SIGKILL)
 
 
 def _signal(number: int) -> None:
