@@ -36,8 +36,9 @@ def run_program(
     output: Callable[[str], object],
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
 ) -> int:
-    """Run a program in a process group of its own, with nothing to read and both its outputs in one.
+    """Run a program in a process group of its own, with both its outputs in one.
 
     A process that it leaves in the background does not hold this call up, even if it keeps the output open. If our own
     process is killed, the group ends too: a step that is called interrupted does not go on.
@@ -54,6 +55,8 @@ def run_program(
         The folder to run in.
     pass_fds
         Open files to hand over.
+    stdin
+        What it reads; left out, nothing.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def run_program(
             [str(part) for part in command],
             cwd=cwd,
             pass_fds=pass_fds,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from jupyter_runbook.spec.fields import Fields
     from jupyter_runbook.stop import Stop
 
-__all__ = ["SHARED", "Check", "Seen", "Timing", "found", "lacking", "plain_text"]
+__all__ = ["SHARED", "Check", "Seen", "Timing", "bounded_output", "found", "lacking", "plain_text"]
 
 #: The fields that all kinds take.
-SHARED = ("name", "within", "every", "timeout")
+SHARED = ("name", "within", "for", "every", "timeout")
+
+# So much of what a command says is searched, in characters.
+SAID_LIMIT = 1_000_000
 
 T = TypeVar("T")
 
@@ -32,6 +35,8 @@ class Timing:
     ----------
     within
         So long it may take to come true; 0 for one look.
+    hold
+        So long it then has to stay true; 0 for one look. (``for`` in the cell.)
     every
         Between two looks.
     timeout
@@ -39,6 +44,7 @@ class Timing:
     """
 
     within: float
+    hold: float
     every: float
     timeout: float
 
@@ -55,11 +61,14 @@ class Seen:
         Why the check does not hold; None where it does.
     said
         What was answered, for the log of a check that does not hold.
+    watched
+        Whether it has been looked at for as long as it has to stay true.
     """
 
     values: Mapping[str, Any]
     error: StepError | None = None
     said: str = ""
+    watched: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,3 +152,16 @@ def found(texts: Iterable[str | Secret], text: str) -> list[str | Secret]:
 def lacking(what: str, texts: Iterable[str | Secret], text: str) -> list[str]:
     """Return, in words, which texts do not stand in a text."""
     return [f"{what} lacks {str(one)!r}" for one in texts if plain_text(one) not in text]
+
+
+def bounded_output() -> tuple[Callable[[str], None], Callable[[], str]]:
+    """Return what takes a command's output, and what returns as much of it as is searched."""
+    pieces: list[str] = []
+    room = SAID_LIMIT
+
+    def output(text: str) -> None:
+        nonlocal room
+        pieces.append(text[:room])
+        room -= len(pieces[-1])
+
+    return output, lambda: "".join(pieces)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from jupyter_runbook.bash import NO_COMMAND, check_syntax, ended, run_script
 from jupyter_runbook.errors import StepTimeout, ToolFailed
-from jupyter_runbook.providers.probe.check import Check, Seen, found, lacking
+from jupyter_runbook.providers.probe.check import Check, Seen, bounded_output, found, lacking
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.script import Script, load_script
 from jupyter_runbook.spec.template import render_text
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Command"]
 
-# So much of what it says is searched, in characters.
-SAID_LIMIT = 1_000_000
 LABEL_LIMIT = 100
 
 
@@ -73,27 +71,19 @@ class Command(Check):
 
     def look(self, stop: Stop) -> Seen:
         """Run it."""
-        pieces: list[str] = []
-        room = SAID_LIMIT
-
-        def output(text: str) -> None:
-            nonlocal room
-            pieces.append(text[:room])
-            room -= len(pieces[-1])
-
+        output, said = bounded_output()
         try:
             with Stop(self.timing.timeout) as mine, stop.calling(lambda: mine.set(stop.error)):
                 status, _ = run_script(self.script, "probe", mine, output)
         except StepTimeout:
             stop.check()
             error = ToolFailed(f"it did not end within {self.timing.timeout:g} s", hint="give it more with timeout")
-            return Seen({}, error, "".join(pieces))
-        said = "".join(pieces)
+            return Seen({}, error, said())
         values: dict[str, Any] = {"exit_status": status}
         if status in NO_COMMAND and status not in self.exit_status:
-            return Seen(values, ToolFailed(ended(status), hint="there is no such command"), said)
+            return Seen(values, ToolFailed(ended(status), hint="there is no such command"), said())
         wrong = [] if status in self.exit_status else [ended(status)]
         if self.contains:
-            values["contains"] = found(self.contains, said)
-            wrong += lacking("its output", self.contains, said)
-        return self.seen(values, wrong, said)
+            values["contains"] = found(self.contains, said())
+            wrong += lacking("its output", self.contains, said())
+        return self.seen(values, wrong, said())

@@ -12,34 +12,28 @@ import ssl
 import threading
 import time
 from contextlib import closing, contextmanager
-from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import trustme
 
 from jupyter_runbook.record import ChangeRecord, Status, StepRecord
-from jupyter_runbook.registry import GROUP, providers
+from jupyter_runbook.registry import providers
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.session import Session
 from tests.bench import Bench, descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PROBE = EntryPoint("probe", "jupyter_runbook.providers.probe:Probe", GROUP)
 LIMIT = 30  # seconds: what only a broken test waits out
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, Session(tmp_path), point=PROBE)
 
 
 # Method, path and headers.
 Asked = tuple[str, str, dict[str, str]]
+
+
+JSON = '{"status": {"ready": true, "replicas": 3}, "items": [{"name": "a"}, {"name": "b"}], "none": null}'
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -54,6 +48,7 @@ class Site(http.server.BaseHTTPRequestHandler):
             self.wait.wait(LIMIT)
         status, body, kind = {
             "/": (200, "<h1>Grüezi</h1>", "text/html"),
+            "/json": (200, JSON, "application/json"),
             "/latin": (200, "Grüezi", "text/plain; charset=latin-1"),
             "/odd": (200, "hello", "text/plain; charset=no-such"),
             "/moved": (302, "", "text/plain"),
@@ -115,7 +110,7 @@ def rows(record: StepRecord) -> dict[str, ChangeRecord]:
 
 
 def test_it_is_installed_as_any_provider() -> None:
-    assert providers()["probe"].value == PROBE.value
+    assert providers()["probe"].value == "jupyter_runbook.providers.probe:Probe"
 
 
 def test_what_holds_is_ok_and_nothing_was_changed(bench: Bench, site: tuple[str, type[Site]]) -> None:
@@ -205,6 +200,17 @@ HTTP = [
     ("/", "headers: {x-version: '1'}", "not-converged", "the header x-version lacks '1'"),
     ("/", "method: head", None, ""),
     ("/big", "contains: the end", "not-converged", "the body lacks 'the end'"),
+    ("/json", 'json: {$.status.ready: true, status.replicas: ">= 3", "$.none": null}', None, ""),
+    ("/json", "json: {'$.items[*].name': [a, b], \"$.items[?@.name == 'b'].name\": b}", None, ""),
+    ("/json", "json: {$.status.replicas: '> 3'}", "not-converged", "$.status.replicas is 3, not > 3"),
+    ("/json", "json: {$.status.ready: 1}", "not-converged", "$.status.ready is true, not 1"),
+    (
+        "/json",
+        "json: {$.nope: 1, '$.items[0]': 1}",
+        "not-converged",
+        'there is no $.nope; $.items[0] is {"name": "a"}, not 1',
+    ),
+    ("/", "json: {$.a: 1}", "not-converged", "the body is no JSON"),
     ("/hang", "timeout: 200ms", "unreachable", "no answer within 0.2 s"),
 ]
 
@@ -390,7 +396,7 @@ BAD = [
     ("", 2, "a list of checks is needed"),
     ("[]", 2, "a list of checks is needed"),
     ("just words", 2, "a list of checks is needed"),
-    ("- htpp: x", 2, "a check names what it looks at: one of http, tcp, command, file"),
+    ("- htpp: x", 2, "a check names what it looks at: one of http, tcp, dns, ssh, command"),
     ("- within: 3", 2, "a check names what it looks at"),
     ("- {http: 'http://a', tcp: 'a:1'}", 2, "one check looks at one thing, not at http and tcp"),
     ("- tcp: a:1\n- x", 3, "a check is a mapping, not 'x'"),
@@ -409,6 +415,28 @@ BAD = [
     ("- tcp: a:1\n  open: 3", 3, "open: true or false is needed, not 3"),
     ("- tcp: a:1\n  opne: true", 3, "a tcp check takes no opne"),
     ("- tcp: a:1\n  within: soon", 3, "within: a duration is needed"),
+    ("- http: http://a/\n  json: ready", 3, "json: a mapping is needed"),
+    ("- http: http://a/\n  json: {'$.[': 1}", 3, "json: '$.[' is no JSON path"),
+    ("- http: http://a/\n  json: {$.a: '> b'}", 3, "json: $.a: a comparison with a number is needed"),
+    ("- dns: a b", 2, "dns: a name is needed"),
+    ("- dns: a\n  type: AX", 3, "type: one of A, AAAA"),
+    ("- dns: a\n  server: here", 3, "server: an IP address is needed"),
+    ("- dns: a\n  exists: false\n  answers: b", 4, "answers can't be there where exists is false"),
+    ("- ssh: -oProxyCommand=x", 2, "ssh: [USER@]HOST[:PORT] is needed"),
+    ("- ssh: a\n  contains: b", 3, "contains is of a command, and there is none"),
+    ("- ssh: a\n  command: echo {{ nope }}", 3, "nope"),
+    ("- process: ''", 2, "process: a program's name is needed"),
+    ("- process: a\n  count: many", 3, "count: a whole number is needed"),
+    ("- process: a\n  count: 1\n  running: true", 3, "running and count say the same"),
+    ("- docker: ''", 2, "docker: a container's name is needed"),
+    ("- docker: a\n  state: up", 3, "state: one of created, dead"),
+    ("- docker: a\n  host: nowhere", 3, "host: 'nowhere' is no engine's address"),
+    ("- docker: a\n  exists: false\n  image: b", 4, "image can't be looked at where exists is false"),
+    ("- prometheus: http://a:9090", 2, "a query is needed"),
+    ("- prometheus: a:9090\n  query: up", 2, "prometheus: a URL is needed"),
+    ("- prometheus: http://u:p@a/\n  query: up", 2, "prometheus: a URL with a user and a password"),
+    ("- prometheus: http://a\n  query: up\n  value: good", 4, "value: a number or a comparison"),
+    ("- tcp: a:1\n  for: ever", 3, "for: a duration is needed"),
     ("- tcp: a:1\n  every: 0", 3, "every: 0 is too short: 0.05 s or more is needed"),
     ("- tcp: a:1\n- tcp: a:1", 3, "two checks are called tcp a:1"),
     ("- file: x\n  mode: 0644", 3, "mode: an octal number in quotes is needed"),
