@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.ssh import Target
     from jupyter_runbook.stop import Stop
 
-__all__ = ["run_remote"]
+__all__ = ["NO_FOLDER", "run_remote"]
 
 # What the host's login shell starts. All of the rest comes on its standard input, NUL after each part.
 _STARTER = 'exec bash -c \'IFS= read -r -d "" runbook_head && eval "$runbook_head"\' {name}'
@@ -33,6 +33,8 @@ _HEAD = (
     'trap "echo {mark} \\$? \\$BASH_SUBSHELL \\$LINENO >&2" ERR; eval "unset runbook_script; $runbook_script" ); '
     "runbook_status=$?; kill -KILL $runbook_watch; echo {mark} ended >&2; exit $runbook_status"
 )
+#: What a script ends with whose folder is not there: EX_IOERR of sysexits.h.
+NO_FOLDER = 74
 # The script is in a subshell.
 _DEPTH = "1"
 
@@ -81,7 +83,7 @@ def run_remote(
     """
     mark = f"runbook-{secrets.token_hex(8)}"
     marked = _Marked(mark, output)
-    change = f"cd -- {_quoted(folder)} || exit; " if folder else ""
+    change = f"cd -- {_path(folder)} || exit {NO_FOLDER}; " if folder else ""
     reads = "".join(f'IFS= read -r -d "" {one.name}; ' for one in script.variables)
     parts = [
         _HEAD.format(reads=reads, mark=mark, cwd=change),
@@ -189,3 +191,10 @@ def _quoted(text: str) -> str:
     import shlex
 
     return shlex.quote(text)
+
+
+def _path(text: str) -> str:
+    """Return a path for the host's shell, which knows whose home it is."""
+    if text == "~" or text.startswith("~/"):
+        return '"$HOME"' + _quoted(text[1:]) if len(text) > 1 else '"$HOME"'
+    return _quoted(text)

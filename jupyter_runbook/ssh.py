@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.canonical import LOCAL
 from jupyter_runbook.errors import AuthFailed, StepError, Unreachable
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class Target:
     host: str
     user: str | None = None
     port: int | None = None
-    identity: str | None = None
-    options: tuple[str, ...] = ()
-    program: str = "ssh"
+    identity: str | None = field(default=None, metadata=LOCAL)
+    options: tuple[str, ...] = field(default=(), metadata=LOCAL)
+    program: str = field(default="ssh", metadata=LOCAL)
 
     def command(self, remote: str, *, connect: float = CONNECT) -> list[str]:
         """Return the local command that runs a line of the host's login shell.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.inventory import hosts_of
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.spec.template import render_text
 
@@ -54,43 +54,13 @@ def read_hosts(cell: Cell, variables: Mapping[str, str]) -> dict[str, str]:
 
 def _named(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
-        hosts: dict[str, _Host] = {}
-        for group in value.values():
-            _collect(group, {}, hosts)
-        return [(name, engine_address(_engine_of(name, {**one.groups, **one.own}))) for name, one in hosts.items()]
+        hosts = hosts_of(value, "--host")
+        return [(name, engine_address(_engine_of(name, known))) for name, known in hosts.items()]
     if isinstance(value, dict):
         return [(str(name), engine_address(one)) for name, one in value.items()]
     if isinstance(value, (list, tuple)):
         return [(engine_address(one), engine_address(one)) for one in value]
     return [(engine_address(value), engine_address(value))]
-
-
-@dataclass
-class _Host:
-    """A host's variables: those of the groups that it is in, and over them its own; each from several places."""
-
-    groups: dict[str, Any] = field(default_factory=dict)
-    own: dict[str, Any] = field(default_factory=dict)
-
-
-def _collect(group: Any, above: Mapping[str, Any], hosts: dict[str, _Host]) -> None:
-    """Add what a group and its children say of hosts; a host may be in many, and said more of in one than in others."""
-    parts = {key: _known(group).get(key) for key in ("hosts", "children", "vars")}
-    known = {**above, **_known(parts["vars"])}
-    for name, own in _known(parts["hosts"]).items():
-        host = hosts.setdefault(str(name), _Host())
-        host.groups.update(known)
-        host.own.update(_known(own))
-    for child in _known(parts["children"]).values():
-        _collect(child, known, hosts)
-
-
-def _known(value: Any) -> dict[str, Any]:
-    """Return a part of an inventory, which may be left empty."""
-    if value is not None and not isinstance(value, dict):
-        hint = "{'all': {'hosts': {'web1': {'ansible_host': '10.0.0.5'}}}}"
-        raise InvalidSpec("--host: this is no inventory", line=1, hint=hint)
-    return value or {}
 
 
 def _engine_of(name: str, variables: Mapping[str, Any]) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import os
-from dataclasses import dataclass
-from pathlib import Path
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyter_runbook.bash import NO_COMMAND, bash_version, check_syntax, ended, run_script
-from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.bash import NO_COMMAND, bash_version, check_syntax, ended
+from jupyter_runbook.errors import InvalidSpec, StepError, ToolFailed
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.providers.shell.place import Here, Place, places
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.options import Option
 from jupyter_runbook.spec.script import Script, load_script
@@ -41,11 +41,16 @@ class ShellSpec:
     unless_source: str | None = None
     onlyif: Script | None = None
     cwd: str | None = None
+    places: tuple[Place, ...] = (Here(),)
 
     @property
-    def folder(self) -> Path:
-        """The folder that the script runs in and that relative guards start from."""
-        return Path(self.cwd).expanduser() if self.cwd else Path()
+    def named(self) -> str:
+        """What the script is called, without its kind."""
+        return self.title.removeprefix("script ")
+
+    def resource(self, place: Place) -> str:
+        """Return what the script is called where it runs."""
+        return f"{place.name}: {self.title}" if place.name else self.title
 
     @property
     def variables(self) -> list[Variable]:
@@ -54,12 +59,21 @@ class ShellSpec:
 
 
 @dataclass(frozen=True)
-class ShellState:
+class Guards:
     """What the guards see: whether each path is there, and how the guards' commands ended (None: not asked)."""
 
     there: dict[str, bool]
     unless: int | None = None
     onlyif: int | None = None
+
+
+@dataclass(frozen=True)
+class ShellState:
+    """What the guards see at each place, by the script's name there; and, as they end, how the scripts ended."""
+
+    guards: dict[str, Guards]
+    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Shell(Provider[ShellSpec, ShellState]):
@@ -73,8 +87,15 @@ class Shell(Provider[ShellSpec, ShellState]):
         Option(("--unless",), "not run where this command succeeds", "CMD", template=False),
         Option(("--onlyif",), "run only where this command succeeds", "CMD", template=False),
         Option(("--cwd",), "the folder to run in", "DIR"),
+        Option(
+            ("--on",),
+            "hosts to run on with ssh, side by side: web1,web2, an inventory's file or a variable; left out, here",
+            "HOSTS",
+            many=True,
+            template=False,
+        ),
     )
-    workers = 1
+    workers = 16
 
     def parse(self, cell: Cell) -> ShellSpec:
         """Read the script; see `load_script` for what its templates become."""
@@ -100,34 +121,24 @@ class Shell(Provider[ShellSpec, ShellState]):
             unless_source=cell.own("unless"),
             onlyif=command("onlyif"),
             cwd=cell.own("cwd"),
+            places=places(cell),
         )
 
     def observe(self, spec: ShellSpec, ctx: Context) -> ShellState:
         """Ask the guards, the paths first; and bash whether it can read the script, before any line of it runs."""
-        if not spec.folder.is_dir():
-            raise InvalidSpec(f"--cwd: the folder {spec.cwd} is not there", line=1, hint="make it in a step above")
         check_syntax(spec.script, ctx.stop)
+        if len(spec.places) == 1:
+            guards = [_look(spec, spec.places[0], ctx.stop)]
+        else:
+            with ThreadPoolExecutor(min(self.workers, len(spec.places)), "runbook look") as pool:
+                guards = list(pool.map(lambda place: _look(spec, place, ctx.stop), spec.places))
         ctx.version("bash", bash_version())
-        there = {path: _is_there(spec.folder, path) for path in (*spec.creates, *spec.removes)}
-        state = ShellState(there)
-        if _idle(spec, state) is None and spec.unless:
-            state = ShellState(there, unless=_guard(spec, "--unless", spec.unless, ctx.stop))
-        if _idle(spec, state) is None and spec.onlyif:
-            state = ShellState(there, state.unless, onlyif=_guard(spec, "--onlyif", spec.onlyif, ctx.stop))
-        return state
+        return ShellState({spec.resource(place): seen for place, seen in zip(spec.places, guards, strict=True)})
 
     def plan(self, spec: ShellSpec, state: ShellState) -> Plan:
-        """Plan the one run, or say which guard makes it needless."""
-        idle = _idle(spec, state)
-        guards = _guards(spec, state)
-        if idle is not None:
-            return Plan((Change(spec.title, "script", Action.NO_OP, idle, guards or None, guards or None),))
-        wanted: dict[str, Any] = {name: _satisfied(name) for name in guards if name != "onlyif"}
-        values = {variable.expression: variable.value for variable in spec.variables}
-        after = {**wanted, "script": spec.source, **({"values": values} if values else {})}
-        before = {name: guards[name] for name in wanted}
-        change = Change(spec.title, "script", Action.RUN, _why(spec, state), before or None, after, judged=bool(wanted))
-        return Plan((change,))
+        """Plan the one run at each place, or say which guard makes it needless."""
+        hosts = ", ".join(place.name for place in spec.places if place.name) or "localhost"
+        return Plan(tuple(_change(spec, resource, guards) for resource, guards in state.guards.items()), hosts)
 
     def apply(self, change: Change, spec: ShellSpec, ctx: Context) -> Any:
         """Run the script."""
@@ -140,11 +151,18 @@ class Shell(Provider[ShellSpec, ShellState]):
             room -= len(kept[-1])
             ctx.output(text)
 
-        name = spec.title.removeprefix("script ")
-        status, line = run_script(spec.script, name, ctx.stop, output, spec.folder)
+        place = next(one for one in spec.places if spec.resource(one) == change.resource)
+        status, line = place.run(spec.script, spec.named, ctx.stop, output, spec.cwd)
         text = "".join(kept)
-        ctx.fact("exit_code", status)
-        ctx.fact("output", text)
+        facts = {"exit_code": status, "output": text}
+        if place.name:
+            state: ShellState = ctx.state
+            with state.lock:  # the hosts end in any order
+                state.ended[place.name] = facts
+                ctx.fact("hosts", dict(state.ended))
+        else:
+            for name, value in facts.items():
+                ctx.fact(name, value)
         if status != 0:
             last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), None)
             raise ToolFailed(
@@ -155,11 +173,47 @@ class Shell(Provider[ShellSpec, ShellState]):
         return {"exit_code": status}
 
     def result(self, spec: ShellSpec, state: ShellState) -> Result:
-        """Return the guards' paths; the run's own facts are ``exit_code`` and ``output``."""
-        return Result([{"path": path, "exists": there} for path, there in state.there.items()], {"script": spec.title})
+        """Return the guards' paths.
+
+        The run's own facts are ``exit_code`` and ``output``, with ``--on`` those of each host below ``hosts``.
+        """
+        rows = []
+        for place in spec.places:
+            host = {"host": place.name} if place.name else {}
+            seen = state.guards[spec.resource(place)].there
+            rows += [{**host, "path": path, "exists": there} for path, there in seen.items()]
+        return Result(rows, {"script": spec.title})
 
 
-def _idle(spec: ShellSpec, state: ShellState) -> str | None:
+def _look(spec: ShellSpec, place: Place, stop: Stop) -> Guards:
+    """Ask the guards of one place."""
+    try:
+        there = place.there([*spec.creates, *spec.removes], spec.cwd, stop)
+        seen = Guards(there)
+        if _idle(spec, seen) is None and spec.unless:
+            seen = Guards(there, unless=_guard(spec, place, "--unless", spec.unless, stop))
+        if _idle(spec, seen) is None and spec.onlyif:
+            seen = Guards(there, seen.unless, onlyif=_guard(spec, place, "--onlyif", spec.onlyif, stop))
+    except StepError as error:
+        if not place.name:
+            raise
+        raise type(error)(f"{place.name}: {error.message}", hint=error.hint, resource=spec.resource(place)) from None
+    return seen
+
+
+def _change(spec: ShellSpec, resource: str, seen: Guards) -> Change:
+    idle = _idle(spec, seen)
+    guards = _guards(spec, seen)
+    if idle is not None:
+        return Change(resource, "script", Action.NO_OP, idle, guards or None, guards or None)
+    wanted: dict[str, Any] = {name: _satisfied(name) for name in guards if name != "onlyif"}
+    values = {variable.expression: variable.value for variable in spec.variables}
+    after = {**wanted, "script": spec.source, **({"values": values} if values else {})}
+    before = {name: guards[name] for name in wanted}
+    return Change(resource, "script", Action.RUN, _why(spec, seen), before or None, after, judged=bool(wanted))
+
+
+def _idle(spec: ShellSpec, state: Guards) -> str | None:
     """Return why the script need not run; None where it has to."""
     if spec.creates and all(state.there[path] for path in spec.creates):
         return f"creates: {', '.join(spec.creates)} {'is' if len(spec.creates) == 1 else 'are'} there"
@@ -172,7 +226,7 @@ def _idle(spec: ShellSpec, state: ShellState) -> str | None:
     return None
 
 
-def _why(spec: ShellSpec, state: ShellState) -> str:
+def _why(spec: ShellSpec, state: Guards) -> str:
     missing = [path for path in spec.creates if not state.there[path]]
     extra = [path for path in spec.removes if state.there[path]]
     parts = [f"creates: {path} is not there" for path in missing] + [f"removes: {path} is there" for path in extra]
@@ -183,7 +237,7 @@ def _why(spec: ShellSpec, state: ShellState) -> str:
     return "; ".join(parts) or "no guard: it runs each time"
 
 
-def _guards(spec: ShellSpec, state: ShellState) -> dict[str, str]:
+def _guards(spec: ShellSpec, state: Guards) -> dict[str, str]:
     """Return what each guard sees, in words."""
     seen = {f"creates {path}": "there" if state.there[path] else "not there" for path in spec.creates}
     seen |= {f"removes {path}": "there" if state.there[path] else "not there" for path in spec.removes}
@@ -199,17 +253,9 @@ def _satisfied(guard: str) -> str:
     return {"creates": "there", "removes": "not there", "unless": "succeeds"}[guard.partition(" ")[0]]
 
 
-def _is_there(folder: Path, path: str) -> bool:
-    full = folder / Path(path).expanduser()
-    # A dangling link is there: the script that made it need not make it again.
-    if os.path.lexists(full):
-        return True
-    return glob.has_magic(path) and any(glob.iglob(str(full), recursive=True))  # noqa: PTH207 -- Path's takes no absolute pattern
-
-
-def _guard(spec: ShellSpec, option: str, command: Script, stop: Stop) -> int:
+def _guard(spec: ShellSpec, place: Place, option: str, command: Script, stop: Stop) -> int:
     said: list[str] = []
-    status, _ = run_script(command, option, stop, said.append, spec.folder)
+    status, _ = place.run(command, option, stop, said.append, spec.cwd)
     if status in NO_COMMAND or status < 0:
         last = "".join(said).strip().splitlines()[-1:]
         raise ToolFailed(

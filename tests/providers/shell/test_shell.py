@@ -155,7 +155,12 @@ BAD_LINES = [
     ("--cwd /no/such", "--cwd: the folder /no/such is not there"),
     ("--unless no-such-program-9", "the guard --unless exit status 127"),
     ("--onlyif 'kill -9 $$'", "the guard --onlyif was killed by SIGKILL"),
-    ("--on web1", "there is no option --on"),
+    ("--on {{ [] }}", "--on names no host"),
+    ("--on=-oProxyCommand=x", "is no host"),
+    ("--on none.yml", "the inventory none.yml can't be read"),
+    ("--on {{ 3 }}", "--on: a int names no hosts"),
+    ("--on '{{ dict(a=dict(ansible_password=1)) }}'", "a is reached with a password"),
+    ("--on '{{ dict(a=dict(ansible_connection=\"winrm\")) }}'", "a is reached by the connection winrm"),
 ]
 
 
