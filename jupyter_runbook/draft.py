@@ -244,7 +244,7 @@ class Draft:
             if self.error:
                 status = Status.CHANGED if self.changed else Status.OK
                 summary = f"failed as expected: {self.error.message}"
-            elif not self.skipped:
+            elif not self.skipped and status is not Status.PLANNED:  # a dry run proves nothing of it
                 summary = f"it was expected to fail, and is {status}"
                 status, error = (
                     Status.FAILED,

@@ -120,8 +120,9 @@ class Magics:
     def _run(self, point: EntryPoint, line: str, body: str) -> None:
         info = cell_info(self.shell)
         source = info.source if info.source is not None else f"%%{point.name} {line}\n{body}"
-        limit = (info.handed or {}).get("timeout")
-        step = Step(point, line, body, self.shell.user_ns, source, info.cell_id, limit)
+        handed = info.handed or {}
+        check = handed.get("check") is True
+        step = Step(point, line, body, self.shell.user_ns, source, info.cell_id, handed.get("timeout"), check)
         done = run(step, self.session(info), self._live())
         self.records.append(done.record)
         if done.result is not None and done.options is not None and done.options.out:

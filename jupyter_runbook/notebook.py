@@ -99,6 +99,8 @@ class RunInfo:
         ``done``, ``failed`` or ``interrupted``; None until it has ended.
     versions
         The versions of what ran it.
+    check
+        Whether every step was a dry run.
     """
 
     run: str
@@ -110,6 +112,7 @@ class RunInfo:
     status: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    check: bool = False
 
     def write(self, notebook: Any) -> None:
         """Put it into a notebook's metadata."""
@@ -124,7 +127,8 @@ class RunInfo:
         if not {"run", "user", "host", "started"} <= set(given):
             return None
         more = {name: found.get(name) for name in ("parameters", "versions")}
-        return cls(**{"runbook": None, **given, **{name: one for name, one in more.items() if isinstance(one, dict)}})
+        given |= {name: one for name, one in more.items() if isinstance(one, dict)}
+        return cls(**{"runbook": None, **given, "check": found.get("check") is True})
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,8 @@ class CellInfo:
     metadata
         The cell's metadata.
     handed
-        What our engine hands over: ``notebook`` (the work log's path) and ``run``.
+        What our engine hands over: ``notebook`` (the work log's path), ``run``, ``timeout``, ``check``, and for the
+        cell of the parameters ``secrets``.
     """
 
     cell_id: str | None = None

@@ -60,6 +60,8 @@ class Step:
         The cell's id in the notebook.
     limit
         The time limit in seconds that a replay sets each cell; the step's own is the lesser of the two.
+    check
+        Whether it is a dry run whatever its line says: the whole replay is one.
     """
 
     point: EntryPoint
@@ -69,6 +71,7 @@ class Step:
     source: str | None = None
     cell_id: str | None = None
     limit: float | None = None
+    check: bool = False
 
     def within(self, timeout: float | None) -> float | None:
         """Return the time that the step has in seconds, given what its own line says."""
@@ -115,6 +118,8 @@ class Running:
     def options(self, provider: Provider[Any, Any]) -> StepOptions:
         """Read the magic's line."""
         options = parse_options(self.step.line, provider.options, self.step.names, magic=self.step.magic)
+        if self.step.check:
+            options = replace(options, check=True)
         self.draft.options = options
         return options
 

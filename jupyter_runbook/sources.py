@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import BadInput, MissingDependency
+from jupyter_runbook.notebook import cell_info
 from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FORMS", "read_secret"]
+__all__ = ["FORMS", "handed", "read_secret"]
 
 #: The forms of a source, for help and errors.
 FORMS = "env[:VARIABLE], file:PATH, keyring:SERVICE/USER, prompt"
@@ -60,6 +61,26 @@ def read_secret(name: str, source: str | None, ask: Callable[[str], str] | None)
         raise BadInput(
             f"{error} (its source is {source})", hint="an empty secret is a value that was left out"
         ) from None
+
+
+def handed(name: str) -> Secret:
+    """Return a parameter that a replay hands over because it is secret; for the cell that it puts into the work log.
+
+    Raises
+    ------
+    BadInput
+        The cell was run by hand, or by another replay.
+    """
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    given = (cell_info(shell).handed or {}).get("secrets") if shell is not None else None
+    if not isinstance(given, dict) or name not in given:
+        raise BadInput(
+            f"the secret parameter {name} was given to a replay, and is kept nowhere",
+            hint=f"%runbook secret {name} binds it again",
+        )
+    return Secret(str(given[name]), name=name)
 
 
 def _from_file(name: str, path: Path) -> str:

@@ -169,7 +169,7 @@ def test_records_that_can_not_be_read_are_left_out() -> None:
 
 def test_metadata_is_written_and_read() -> None:
     notebook: dict[str, Any] = {"metadata": {"runbook": {"frozen": ["a"]}}}
-    info = RunInfo(**RUN, parameters={"a": 1}, versions={"python": "3"})
+    info = RunInfo(**RUN, parameters={"a": 1}, versions={"python": "3"}, check=True)
     info.write(notebook)
     assert notebook["metadata"]["runbook"]["frozen"] == ["a"]
     assert RunInfo.read(notebook) == info

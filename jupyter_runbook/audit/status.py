@@ -34,7 +34,8 @@ def status_text(log: WorkLog) -> str:
     lines = [f"{log.name}: {log.status}"]
     if run := log.run:
         till = f"to {short_time(run.ended)}" if run.ended else "and not ended"
-        lines.append(f"  run {run.run}, by {run.user} on {run.host}, {short_time(run.started)} {till}")
+        mode = ", a dry run," if run.check else ","
+        lines.append(f"  run {run.run}{mode} by {run.user} on {run.host}, {short_time(run.started)} {till}")
     for cell in log.cells:
         for step in cell.steps:
             seconds = f"{step.record.seconds:8.1f} s" if step.record else " " * 10

@@ -17,6 +17,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from jupyter_runbook.notebook import KEY, Verdict, tags
 from jupyter_runbook.registry import providers
+from jupyter_runbook.replay.parameters import INJECTED
 from jupyter_runbook.worklog import judge
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.replay.kernel import PrivateKernel
     from jupyter_runbook.replay.manager import Manager
+    from jupyter_runbook.secret import Secret
 
 __all__ = ["GRACE", "Client", "ShellLineFailed", "Stopped"]
 
@@ -64,6 +66,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         What each request carries for our magics, under our key in its metadata.
     limit
         The time limit of a cell in seconds, or None.
+    secrets
+        What the request of the parameters' cell alone carries, by name.
     options
         Those of papermill's own client.
     """
@@ -72,12 +76,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     kc: Any
 
     def __init__(
-        self, manager: Manager, kernel: PrivateKernel, handed: Mapping[str, Any], limit: float | None, **options: Any
+        self,
+        manager: Manager,
+        kernel: PrivateKernel,
+        handed: Mapping[str, Any],
+        limit: float | None,
+        *,
+        secrets: Mapping[str, Secret] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(manager, kernel_name=kernel.name, **options)
         self._kernel = kernel
         self._handed = handed
         self._limit = limit
+        self._secrets = secrets or {}
         self._at_work: Any = None
         self._exit_code: str | None = None
         self._signals: list[str] = []
@@ -172,6 +184,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         cell = self._at_work
         theirs = {name: value for name, value in cell.metadata.items() if name != "papermill"}
         ours = {**(theirs.get(KEY) or {}), **self._handed}
+        if self._secrets and INJECTED in tags(cell):
+            ours["secrets"] = {name: secret.reveal() for name, secret in self._secrets.items()}
         message = self.kc.session.msg(
             "execute_request",
             {

@@ -15,14 +15,16 @@ from jupyter_runbook.files import lock
 from jupyter_runbook.notebook import RunInfo, lock_path
 from jupyter_runbook.record import utc
 from jupyter_runbook.replay.kernel import PrivateKernel
+from jupyter_runbook.replay.sealing import seal
 from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.session import new_run, user, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from jupyter_runbook.replay.manager import Manager
+    from jupyter_runbook.secret import Secret
 
 __all__ = ["RunbookEngine", "claim", "run_info"]
 
@@ -71,7 +73,8 @@ class RunbookEngine:
         options
             papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
             nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``claimed``
-            (the caller holds the work log: see `claim`).
+            (the caller holds the work log: see `claim`), ``secrets`` (those among the parameters, by name), ``check``
+            (every step is a dry run).
 
         Raises
         ------
@@ -86,8 +89,9 @@ class RunbookEngine:
         kernel = options.pop("kernel", None) or PrivateKernel(kernel_name or cls.nb_kernel_name(nb))
         claimed = options.pop("claimed", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
-        info = run_info(nb, options.pop("input_path", None))
-        handed: dict[str, Any] = {"run": info.run, "timeout": limit}
+        secrets = seal(nb, options.pop("secrets", None) or {})
+        info = run_info(nb, options.pop("input_path", None), check=options.pop("check", False))
+        handed: dict[str, Any] = {"run": info.run, "timeout": limit, "check": info.check}
         with ExitStack() as stack:
             if path := local_path(output_path):
                 if not claimed:
@@ -107,7 +111,7 @@ class RunbookEngine:
             except OSError as error:
                 raise _unwritable(output_path or "", error) from None
             try:
-                cls._execute(manager, kernel, handed, limit, log_output=log_output, **options)
+                cls._execute(manager, kernel, handed, limit, secrets=secrets, log_output=log_output, **options)
             finally:
                 manager.cleanup_pbar()
                 manager.notebook_complete()
@@ -120,16 +124,17 @@ class RunbookEngine:
         handed: dict[str, Any],
         limit: float | None,
         *,
+        secrets: Mapping[str, Secret],
         start_timeout: int = 60,
         **options: Any,
     ) -> None:
         from jupyter_runbook.replay.client import Client
 
         options = {name: value for name, value in options.items() if value is not None}
-        Client(manager, kernel, handed, limit, startup_timeout=start_timeout, **options).execute()
+        Client(manager, kernel, handed, limit, startup_timeout=start_timeout, secrets=secrets, **options).execute()
 
 
-def run_info(nb: Any, runbook: str | None) -> RunInfo:
+def run_info(nb: Any, runbook: str | None, *, check: bool = False) -> RunInfo:
     """Return what is known of a run at its start."""
     return RunInfo(
         run=new_run(),
@@ -137,6 +142,7 @@ def run_info(nb: Any, runbook: str | None) -> RunInfo:
         user=user(),
         host=socket.gethostname(),
         started=utc(),
+        check=check,
         parameters=dict(nb.metadata.papermill.get("parameters") or {}),
         versions={**versions(), **_versions()},
     )

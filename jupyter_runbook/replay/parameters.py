@@ -1,11 +1,13 @@
 """A runbook's parameters: what its parameters cell declares, and whether what was given fits. Pure.
 
 The parameters cell is the code cell tagged ``parameters``, as papermill has it. A declaration is an assignment of a
-literal at its top level; an annotation says the type where the default does not, a comment at its end what it is for::
+literal at its top level; an annotation says the type where the default does not, a comment at its end what it is for,
+and an annotation alone that there is no default::
 
     site = "berlin"          # the site's name
     replicas: int = 3
     image: str | None = None
+    owner: str               # who is called when it fails; has to be given
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, InvalidSpec, Where
 from jupyter_runbook.notebook import cell_source, tags
+from jupyter_runbook.secret import Secret, secret_by_name
+from jupyter_runbook.spec.yamltext import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["INJECTED", "TAG", "Parameter", "declared", "parse"]
+__all__ = ["INJECTED", "TAG", "Parameter", "declared", "parse", "values_of"]
 
 #: The tag of the cell that declares the parameters, and of the cell that a replay puts behind it.
 TAG = "parameters"
@@ -49,14 +53,14 @@ class Parameter:
     types
         The names of the types that it may have, of ``str int float bool list dict None``; none where nothing tells.
     default
-        Its default as the cell writes it.
+        Its default as the cell writes it; None where it has to be given.
     description
         The comment at the end of its line.
     """
 
     name: str
     types: tuple[str, ...]
-    default: str
+    default: str | None
     description: str | None = None
 
     def value(self, text: str) -> Any:
@@ -79,7 +83,7 @@ class Parameter:
         ValueError
             It is of another type.
         """
-        kind = "None" if value is None else type(value).__name__
+        kind = "None" if value is None else "str" if isinstance(value, Secret) else type(value).__name__
         if not self.types or kind in self.types:
             return value
         if kind == "int" and "float" in self.types:
@@ -110,45 +114,93 @@ def declared(notebook: Mapping[str, Any], file: str) -> dict[str, Parameter] | N
     return None
 
 
-def parse(given: Mapping[str, str], notebook: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """Return the values of what was given on the command line, checked against what the runbook declares.
+def parse(
+    given: Mapping[str, str],
+    notebook: Mapping[str, Any],
+    file: str,
+    values: Mapping[str, tuple[Any, Where]] | None = None,
+) -> dict[str, Any]:
+    """Return the values of what was given, checked against what the runbook declares.
 
     Parameters
     ----------
     given
-        Texts by name.
+        Texts of the command line by name; they go before ``values``.
     notebook, file
         The runbook, and how errors name it.
+    values
+        Values by name, and where each was given: those of files, and secrets.
 
     Raises
     ------
     BadInput
-        A name that the runbook does not declare (with the nearest one), or a value of another type.
+        A name that the runbook does not declare (with the nearest one), a value of another type, or one that has to be
+        given and is not.
     """
-    if not given:
-        return {}
+    values = values or {}
     known = declared(notebook, file)
     where = Where(file)
-    if known is None:
+    names = dict.fromkeys([*values, *given])
+    if known is None and names:
         raise BadInput(
             "it takes no parameters", where=where, hint=f"tag the cell that declares them with {TAG}, as papermill does"
         )
-    values = {}
-    for name, text in given.items():
+    known = known or {}
+    found = {}
+    for name in names:
+        place = where if name in given else values[name][1]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
-            raise BadInput(f"it has no parameter {name}", where=where, hint=hint)
+            what = "it" if place == where else f"the runbook {file}"
+            raise BadInput(f"{what} has no parameter {name}", where=place, hint=hint)
         try:
-            values[name] = known[name].value(text)
+            found[name] = _valued(known[name], given.get(name), values.get(name))
         except ValueError as error:
-            raise BadInput(f"the parameter {name} {error}", where=where) from None
-    return values
+            raise BadInput(f"the parameter {name} {error}", where=place) from None
+    missing = [name for name, one in known.items() if one.default is None and name not in found]
+    if missing:
+        raise BadInput(
+            f"it needs {', '.join(missing)}: {'they have' if len(missing) > 1 else 'it has'} no default",
+            where=where,
+            hint=f"-p {missing[0]} VALUE; jupyter runbook params {file} tells what they are",
+        )
+    return {name: found[name] for name in known if name in found}
+
+
+def _valued(one: Parameter, text: str | None, value: tuple[Any, Where] | None) -> Any:
+    """Return a parameter's value; one that is secret by its name is so in errors, too."""
+    if text is not None:
+        sealed = secret_by_name(one.name, text)
+        return one.check(sealed) if isinstance(sealed, Secret) else one.value(text)
+    given = value[0] if value else None
+    return one.check(secret_by_name(one.name, given) if isinstance(given, str) else given)
+
+
+def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:
+    """Return the parameters in a file's text, YAML or JSON, and where each stands.
+
+    Raises
+    ------
+    BadInput
+        It is broken, or no mapping.
+    """
+    try:
+        document = load_yaml(text)
+    except InvalidSpec as error:
+        line = error.where.line if error.where else None
+        raise BadInput(error.message, where=Where(file, line=line), hint=error.hint) from None
+    if document.data is None:
+        return {}
+    if not isinstance(document.data, dict):
+        raise BadInput("this is no mapping of parameters", where=Where(file), hint="site: berlin")
+    return {str(name): (value, Where(file, line=document.line((name,)))) for name, value in document.data.items()}
 
 
 def _parameter(node: ast.stmt, lines: list[str]) -> Parameter | None:
     annotation = None
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+    value: ast.expr | None
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         target, value, annotation = node.target, node.value, node.annotation
     elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         target, value = node.targets[0], node.value
@@ -156,8 +208,8 @@ def _parameter(node: ast.stmt, lines: list[str]) -> Parameter | None:
         return None
     rest = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset or 0 :].decode()
     comment = rest.strip().removeprefix("#").strip() if rest.strip().startswith("#") else ""
-    types = _annotated(annotation) if annotation is not None else _of(value)
-    return Parameter(target.id, types, ast.unparse(value), comment or None)
+    types = _annotated(annotation) if annotation is not None else _of(value) if value is not None else ()
+    return Parameter(target.id, types, None if value is None else ast.unparse(value), comment or None)
 
 
 def _guess(text: str) -> Any:

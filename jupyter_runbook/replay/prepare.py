@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import NotANotebook, Where
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.replay.parameters import INJECTED
+from jupyter_runbook.replay.sealing import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,8 @@ def parameterized(notebook: dict[str, Any], values: dict[str, Any], *, runbook: 
 
     nb = load_notebook_node(nbformat.from_dict(notebook))  # type: ignore[no-untyped-call]
     if values:
+        # A secret stands there as its mask; the engine puts in its place what hands it over.
+        values, _ = split(values)
         nb = parameterize_notebook(nb, values, kernel_name=kernel_name(nb), language="python", engine_name="runbook")
         for cell in nb.cells:
             if INJECTED in cell.metadata.tags:

@@ -14,14 +14,16 @@ from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.notebook import read_notebook
 from jupyter_runbook.replay.engine import RunbookEngine, claim
 from jupyter_runbook.replay.kernel import PrivateKernel
-from jupyter_runbook.replay.parameters import parse
+from jupyter_runbook.replay.parameters import parse, values_of
 from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
+from jupyter_runbook.replay.sealing import split
 from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jupyter_runbook.replay.watch import Watch
+    from jupyter_runbook.secret import Secret
 
 __all__ = ["Outcome", "default_worklog", "exit_code", "replay"]
 
@@ -55,6 +57,9 @@ def replay(
     worklog: Path | None = None,
     parameters: Mapping[str, str] | None = None,
     *,
+    files: Sequence[Path] = (),
+    secrets: Mapping[str, Secret] | None = None,
+    check: bool = False,
     overwrite: bool = False,
     timeout: float | None = None,
     watch: Watch | None = None,
@@ -69,6 +74,12 @@ def replay(
         Where the executed one goes; left out, a new file in ``worklogs`` here.
     parameters
         Texts by name, checked against the runbook's parameters cell.
+    files
+        Files of parameters, YAML or JSON; a later one goes before, and ``parameters`` before all of them.
+    secrets
+        Parameters that are secret, by name.
+    check
+        Whether every step is a dry run.
     overwrite
         Whether a work log that is there may be written anew.
     timeout
@@ -82,7 +93,8 @@ def replay(
         Nothing ran, and nothing was written: the message says why.
     """
     notebook = read_notebook(runbook)
-    values = parse(parameters or {}, notebook, str(runbook))
+    more = {name: (secret, Where(str(runbook))) for name, secret in (secrets or {}).items()}
+    values = parse(parameters or {}, notebook, str(runbook), {**_of_files(files), **more})
     prepare(notebook, str(runbook))
     if worklog is None:
         worklog = default_worklog(runbook)
@@ -102,8 +114,23 @@ def replay(
             input_path=str(runbook),
             claimed=True,
             execution_timeout=timeout,
+            secrets=split(values)[1],
+            check=check,
             watch=watch,
         )
+
+
+def _of_files(files: Sequence[Path]) -> dict[str, tuple[Any, Where]]:
+    """Return the parameters in files, and where each stands."""
+    found: dict[str, tuple[Any, Where]] = {}
+    for path in files:
+        try:
+            found |= values_of(path.read_text("utf-8"), str(path))
+        except OSError as error:
+            raise BadInput(f"it can't be read: {error.strerror}", where=Where(str(path))) from None
+        except UnicodeDecodeError:
+            raise BadInput("it can't be read: it is no UTF-8", where=Where(str(path))) from None
+    return found
 
 
 @contextmanager

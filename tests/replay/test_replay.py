@@ -76,7 +76,12 @@ def test_the_kernel_works_in_the_runbooks_folder_and_knows_its_cell_and_run(plac
     run = notebook.metadata.runbook.run
     assert cwd == str(place.folder / "books")
     assert (asked["cellId"], asked["tags"]) == ("c0", ["mine"])
-    assert asked["runbook"] == {"run": run, "timeout": None, "notebook": str(place.folder / "out.ipynb")}
+    assert asked["runbook"] == {
+        "run": run,
+        "timeout": None,
+        "check": False,
+        "notebook": str(place.folder / "out.ipynb"),
+    }
     assert (place.folder / "books" / "made").exists()
     record = notebook.cells[2].outputs[0].data["application/vnd.jupyter-runbook.step.v1+json"]
     assert (record["run"], record["cell_id"]) == (run, "c2")

@@ -1,0 +1,68 @@
+"""The command ``jupyter runbook``: options only, no logic. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+from typing import Any, NoReturn
+
+import click
+
+from jupyter_runbook import __version__
+from jupyter_runbook.cli import machine, reading, runs
+
+#: Set to 1, an error of our own making shows where it came from.
+DEBUG = "JUPYTER_RUNBOOK_DEBUG"
+
+
+class Commands(click.Group):
+    """Ends each command with the exit code of the contract, and an error in one to three lines."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        from jupyter_runbook.errors import RunbookError
+
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except RunbookError as error:
+            _fail(ctx, error.lines(), error.exit_code)
+        except KeyboardInterrupt:
+            _fail(ctx, ["interrupted"], 130)
+        except Exception as error:
+            if os.environ.get(DEBUG) or isinstance(error, BrokenPipeError):
+                raise
+            text = " ".join(str(error).split())
+            _fail(ctx, [f"{type(error).__name__}: {text}", f"→ {DEBUG}=1 shows where; please report it"], 1)
+
+
+def _fail(ctx: click.Context, lines: list[str], code: int) -> NoReturn:
+    click.echo("\n".join([f"error: {lines[0]}", *lines[1:]]), err=True)
+    ctx.exit(code)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: jupyter runbook replay site.ipynb -p site berlin",
+)
+@click.version_option(__version__, prog_name="jupyter-runbook")
+def main() -> None:
+    """Replay runbooks, and read what they left.
+
+    Exit codes: 0 done; 1 a step failed; 2 bad input, nothing ran; 3 not approved or stale plan; 130 interrupted.
+    """
+    # A process that ends need not look through all that it imported for what could be freed: a twentieth of a replay.
+    atexit.register(gc.freeze)
+
+
+for command in (
+    runs.demo,
+    runs.replay,
+    reading.status,
+    reading.report,
+    machine.sandbox_group,
+):
+    main.add_command(command)

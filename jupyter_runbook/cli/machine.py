@@ -1,0 +1,77 @@
+"""Commands about this machine: ``sandbox``, ``doctor``, ``completion``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jupyter_runbook.sandbox import NAMES
+
+if TYPE_CHECKING:
+    from jupyter_runbook.sandbox.base import Sandbox
+
+__all__ = ["sandbox_group"]
+
+
+@click.group(
+    "sandbox", epilog='Example: jupyter runbook sandbox up docker && eval "$(jupyter runbook sandbox env docker)"'
+)
+def sandbox_group() -> None:
+    """Start a real service here, to try runbooks on.
+
+    A sandbox is disposable, listens on loopback only, and touches nothing that it did not start.
+    """
+
+
+_NAMES = click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
+
+
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox up hosts --count 3")
+@_NAMES
+@click.option("--count", type=int, metavar="N", help="How many hosts there shall be; 3 where none are up.")
+def up(names: tuple[str, ...], count: int | None) -> None:
+    """Bring sandboxes up; one that is up stays as it is, and a host that was stopped starts again."""
+    if count is not None and "hosts" not in names:
+        raise click.UsageError("--count is for hosts: jupyter runbook sandbox up hosts --count 3")
+    for name in names:
+        one = _sandbox(name, count)
+        one.up()
+        click.echo(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
+
+
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox down docker")
+@_NAMES
+def down(names: tuple[str, ...]) -> None:
+    """Take sandboxes away with all that is in them, also what a killed up left."""
+    for name in names:
+        _sandbox(name).down()
+        click.echo(f"{name}: down")
+
+
+@sandbox_group.command("status", epilog="Example: jupyter runbook sandbox status docker")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
+def sandbox_status(names: tuple[str, ...]) -> None:
+    """Show what is up; all of them without a name."""
+    for name in names or NAMES:
+        known = _sandbox(name).status()
+        click.echo(f"{name}: {'down' if known is None else 'up'}")
+        for key, value in (known or {}).items():
+            click.echo(f"  {key}: {value}")
+
+
+@sandbox_group.command(epilog='Example: eval "$(jupyter runbook sandbox env docker)"')
+@_NAMES
+def env(names: tuple[str, ...]) -> None:
+    """Print export lines for the shell."""
+    import shlex
+
+    for name in names:
+        for key, value in _sandbox(name).env().items():
+            click.echo(f"export {key}={shlex.quote(value)}")
+
+
+def _sandbox(name: str, count: int | None = None) -> Sandbox:
+    from jupyter_runbook.sandbox import sandbox
+
+    return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True), count)

@@ -1,0 +1,164 @@
+"""Commands that run a runbook: ``demo``, ``replay``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from jupyter_runbook.replay.run import Outcome
+    from jupyter_runbook.secret import Secret
+
+__all__ = ["demo", "replay"]
+
+
+def _names(ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the name of a parameter, where the runbook is typed already."""
+    from click.shell_completion import CompletionItem
+
+    from jupyter_runbook.errors import RunbookError
+    from jupyter_runbook.notebook import read_notebook
+    from jupyter_runbook.replay.parameters import declared
+
+    try:
+        known = declared(read_notebook(ctx.params["runbook"]), "") or {}
+    except (RunbookError, KeyError, TypeError):
+        return []
+    return [CompletionItem(name, help=one.description) for name, one in known.items() if name.startswith(typed)]
+
+
+@click.command(epilog="Example: jupyter runbook demo")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="worklogs", show_default=True)
+def demo(folder: Path) -> None:
+    """Replay the quick-start runbook here.
+
+    It needs no outside service. FOLDER keeps the work logs, their reports, and what the runbook makes.
+    """
+    from jupyter_runbook.replay.demo import run_demo
+
+    outcome, report = run_demo(folder, _watch())
+    _end(outcome, report)
+
+
+@click.command(
+    epilog="Example: jupyter runbook replay site.ipynb berlin.ipynb -p site berlin -p replicas 3",
+)
+@click.argument("runbook", type=click.Path(path_type=Path))
+@click.argument("worklog", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter; checked against the runbook's parameters cell.",
+    shell_complete=_names,
+)
+@click.option(
+    "-f",
+    "--parameters-file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Parameters as YAML or JSON; a later FILE, and -p, go before.",
+)
+@click.option(
+    "-s",
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME=SOURCE",
+    help="A parameter that is secret: from env[:VARIABLE], file:PATH, keyring:SERVICE/USER or prompt.",
+)
+@click.option("--check", is_flag=True, help="Dry run: every step shows its plan and changes nothing; plain cells run.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Time limit of each cell.")
+@click.option("--overwrite", is_flag=True, help="Write the work log anew though it is there already.")
+def replay(
+    runbook: Path,
+    worklog: Path | None,
+    *,
+    parameters: Sequence[tuple[str, str]],
+    files: Sequence[Path],
+    secrets: Sequence[str],
+    check: bool,
+    timeout: float | None,
+    overwrite: bool,
+) -> None:
+    """Run RUNBOOK unattended, and write WORKLOG.
+
+    It runs in its own folder; WORKLOG is the executed notebook. Without a name that goes to
+    worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten unasked. Ctrl-C stops the step
+    at work, which still writes its record.
+    """
+    from jupyter_runbook.replay.run import replay as run
+
+    given = _given(parameters)
+    outcome = run(
+        runbook,
+        worklog,
+        given,
+        files=files,
+        secrets=_secrets(secrets, given),
+        check=check,
+        overwrite=overwrite,
+        timeout=timeout,
+        watch=_watch(),
+    )
+    _end(outcome)
+
+
+def _given(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    from jupyter_runbook.errors import BadInput
+
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"the parameter {twice} is given twice")
+    return given
+
+
+def _secrets(texts: Sequence[str], given: dict[str, str]) -> dict[str, Secret]:
+    from getpass import getpass
+
+    from jupyter_runbook.errors import BadInput
+    from jupyter_runbook.sources import FORMS, read_secret
+
+    found: dict[str, Secret] = {}
+    for text in texts:
+        name, equals, source = text.partition("=")
+        if not name.isidentifier() or (equals and not source):
+            raise BadInput(f"-s takes NAME=SOURCE, not {name!r}", hint=f"a source is one of {FORMS}")
+        if name in found or name in given:
+            raise BadInput(f"the parameter {name} is given twice")
+        found[name] = read_secret(name, source or None, getpass if sys.stdin.isatty() else None)
+    return found
+
+
+def _watch() -> Any:
+    from jupyter_runbook.replay.progress import Lines
+
+    return Lines(sys.stderr)
+
+
+def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:
+    from jupyter_runbook.audit.status import counts
+
+    log = outcome.log
+    steps = counts(step.status for cell in log.cells for step in cell.steps)
+    click.echo(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
+    click.echo(f"work log: {outcome.path}")
+    if report:
+        click.echo(f"report: {report}")
+    if outcome.broken:
+        click.echo(f"error: {outcome.path}: {outcome.broken}", err=True)
+    click.get_current_context().exit(outcome.exit_code)

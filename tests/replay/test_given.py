@@ -1,0 +1,176 @@
+"""What a replay is given: parameters from files, secrets, a dry run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.replay.runs import LOAD, Place, statuses, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORD = "s3cret-w0rd-of-mine"
+DECLARED = "site = 'berlin'  # where\nn: int = 1\nhosts: list = []\ndb_password = ''\nword: str | None = None"
+STEP = "%%shell --name use\nprintf '%s' {{ db_password }} | sha256sum > made\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def everything(folder: Path) -> str:
+    """Return all that a run left in files."""
+    return "\n".join(path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file())
+
+
+def test_parameters_of_files_go_before_defaults_and_the_command_line_before_both(place: Place) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, "print(site, n, hosts)"], {0: ["parameters"]})
+    (place.folder / "one.yml").write_text("site: bonn\nn: 2\nhosts: [a]\n")
+    (place.folder / "two.json").write_text(json.dumps({"n": 3, "hosts": ["b"]}))
+    done = place.replay("a.ipynb", "out.ipynb", "-f", "one.yml", "-f", "two.json", "-p", "hosts", '["c"]')
+    assert done.code == 0, done.err
+    notebook = place.load("out.ipynb")
+    assert notebook.cells[2].outputs[0].text == "bonn 3 ['c']\n"
+    assert notebook.metadata.runbook.parameters == {"site": "bonn", "n": 3, "hosts": ["c"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("site: [\n", "error: p.yml, line 2: broken YAML"),
+        ("- site\n", "error: p.yml: this is no mapping of parameters\n→ site: berlin"),
+        ("n: 1\nsiet: x\n", "error: p.yml, line 2: the runbook a.ipynb has no parameter siet\n→ did you mean site?"),
+        ("site: x\nn: many\n", "error: p.yml, line 2: the parameter n takes int, not 'many'"),
+        ("db_password: 17\n", "error: p.yml, line 1: the parameter db_password takes str, not 17"),
+    ],
+)
+def test_a_file_that_does_not_fit(place: Place, text: str, said: str) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
+    (place.folder / "p.yml").write_text(text)
+    done = place.replay("a.ipynb", "out.ipynb", "-f", "p.yml")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(said)
+    assert not (place.folder / "out.ipynb").exists()
+
+
+def test_a_file_that_is_not_there_or_no_text(place: Place) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
+    assert place.replay("a.ipynb", "-f", "no.yml").err == "error: no.yml: it can't be read: No such file or directory\n"
+    (place.folder / "p.yml").write_bytes(b"\xff\xfe\x00")
+    assert place.replay("a.ipynb", "-f", "p.yml").err == "error: p.yml: it can't be read: it is no UTF-8\n"
+
+
+def test_what_has_no_default_has_to_be_given(place: Place) -> None:
+    write(place.folder / "a.ipynb", ["site: str\nn: int\nm = 1", "print(site, n)"], {0: ["parameters"]})
+    done = place.replay("a.ipynb", "out.ipynb", "-p", "m", "2")
+    assert done.code == 2
+    assert done.err.startswith("error: a.ipynb: it needs site, n: they have no default\n→ -p site VALUE")
+    done = place.replay("a.ipynb", "out.ipynb", "-p", "n", "2")
+    assert done.err.startswith("error: a.ipynb: it needs site: it has no default\n")
+    assert place.replay("a.ipynb", "out.ipynb", "-p", "n", "2", "-p", "site", "bonn").code == 0
+    assert place.load("out.ipynb").cells[2].outputs[0].text == "bonn 2\n"
+
+
+@pytest.mark.parametrize("how", ["by its name", "from a file of parameters", "from the environment", "from a file"])
+def test_a_secret_parameter_is_kept_nowhere(place: Place, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    place = Place(folder, {"WORD": WORD})
+    write(
+        folder / "a.ipynb",
+        [LOAD, DECLARED, "print(db_password, f'{db_password}')\ndb_password", STEP],
+        {1: ["parameters"]},
+    )
+    (tmp_path / "given.yml").write_text(f"db_password: {WORD}\n")
+    (tmp_path / "word").write_text(f"{WORD}\n")
+    words = {
+        "by its name": ["-p", "db_password", WORD],
+        "from a file of parameters": ["-f", str(tmp_path / "given.yml")],
+        "from the environment": ["-s", "db_password=env:WORD"],
+        "from a file": ["-s", f"db_password=file:{tmp_path}/word"],
+    }[how]
+    done = place.replay("a.ipynb", "out.ipynb", "-p", "site", "bonn", *words)
+    assert done.code == 0, done.err
+    notebook = place.load("out.ipynb")
+    assert notebook.cells[2].source == (
+        "# Parameters\n"
+        'site = "bonn"\n'
+        "from jupyter_runbook.sources import handed as _handed\n"
+        'db_password = _handed("db_password")\n'
+    )
+    assert notebook.metadata.runbook.parameters == {"site": "bonn", "db_password": "[secret db_password]"}
+    assert notebook.metadata.papermill.parameters == notebook.metadata.runbook.parameters
+    assert notebook.cells[3].outputs[0].text == "[secret db_password] [secret db_password]\n"
+    assert (folder / "made").read_text().startswith("c2d24fbc")
+    assert WORD not in everything(folder)
+    assert WORD not in done.out + done.err
+
+
+def test_a_secret_by_papermill_itself(place: Place) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, "print(db_password, n)"], {0: ["parameters"]})
+    words = ["-p", "db_password", WORD, "-p", "n", "2"]
+    done = place.command("papermill", "--engine", "runbook", *words, "a.ipynb", "out.ipynb")
+    assert done.code == 0, done.err
+    assert place.load("out.ipynb").cells[2].outputs[0].text == "[secret db_password] 2\n"
+    assert WORD not in everything(place.folder)
+
+
+def test_a_secret_of_any_name(place: Place) -> None:
+    place = Place(place.folder, {"word": WORD})
+    write(place.folder / "a.ipynb", [DECLARED, "print(word)"], {0: ["parameters"]})
+    assert place.replay("a.ipynb", "out.ipynb", "-s", "word").code == 0
+    assert place.load("out.ipynb").cells[2].outputs[0].text == "[secret word]\n"
+    assert WORD not in everything(place.folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-s word", "error: the secret word: nobody can be asked here\n→ export word before the run"),
+        ("-s word=env:NO_SUCH", "error: the secret word: there is no environment variable NO_SUCH"),
+        ("-s word=vault:x", "error: the secret word can't come from 'vault:x'"),
+        ("-s word=", "error: -s takes NAME=SOURCE, not 'word'"),
+        ("-s word=env:HOME -p word x", "error: the parameter word is given twice"),
+        ("-s n=env:HOME", "error: a.ipynb: the parameter n takes int, not [secret n]"),
+        ("-p db_passwort geheim1", "error: a.ipynb: it has no parameter db_passwort\n→ did you mean db_password?"),
+    ],
+)
+def test_secrets_that_can_not_be_had(place: Place, words: str, said: str) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
+    done = place.replay("a.ipynb", "out.ipynb", *words.split())
+    assert done.code == 2
+    assert done.err.startswith(said)
+    assert "geheim" not in done.err
+    assert not (place.folder / "out.ipynb").exists()
+
+
+def test_the_cell_of_secrets_run_by_hand_says_so(place: Place) -> None:
+    cell = "from jupyter_runbook.sources import handed as _handed\na = _handed('a')"
+    write(place.folder / "a.ipynb", [cell])
+    done = place.replay("a.ipynb", "out.ipynb")
+    assert done.code == 1
+    assert "the secret parameter a was given to a replay, and is kept nowhere" in done.err
+
+
+def test_a_dry_replay_changes_nothing(place: Place) -> None:
+    steps = [
+        "%%shell --creates a\ntouch a",
+        "%%shell --unless true\ntouch b",
+        "%%probe\n- file: a",
+        "%%shell --expect failed\nfalse",
+    ]
+    write(place.folder / "a.ipynb", [LOAD, *steps])
+    done = place.replay("a.ipynb", "out.ipynb", "--check")
+    assert done.code == 0, done.err
+    assert not (place.folder / "a").exists()
+    status = place.status("out.ipynb")
+    assert [step["status"] for step in status["steps"]] == ["planned", "ok", "planned", "planned"]
+    assert statuses(status) == ["done"] * 5
+    assert place.load("out.ipynb").metadata.runbook.check is True
+    assert "dry run" in place.command("jupyter", "runbook", "status", "out.ipynb").out
+    assert place.replay("a.ipynb", "real.ipynb").code == 0
+    assert [step["status"] for step in place.status("real.ipynb")["steps"]] == ["changed", "ok", "ok", "ok"]
