@@ -7,6 +7,8 @@ interrupted. Each line is one JSON object whose first two keys are ``event`` and
 - ``found``: the ID that a service gave to a resource, as soon as it gave it
 - ``end``: the whole step record (a step that changes nothing has this line alone)
 - ``interrupted``: a later run noticed that a begin has no end
+- ``run``, ``run-end``: a replay, or a kernel's life by hand: what, who, where, and how it ended
+- ``cell``, ``cell-end``: a cell that was run by hand; their id is the run's
 """
 
 from __future__ import annotations
@@ -24,16 +26,20 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from jupyter_runbook.canonical import JSON
     from jupyter_runbook.record import StepRecord
 
-__all__ = ["Begin", "Journal"]
+__all__ = ["Begin", "Journal", "is_alive"]
 
 # A line is read whole only where its first keys say that it is needed: records are long.
-_HEAD = re.compile(rb'\{"event":"(begin|end|found|interrupted)","id":"([^"\\]+)"')
+_HEAD = re.compile(rb'\{"event":"(begin|end|found|interrupted|run|run-end|cell|cell-end)","id":"([^"\\]+)"')
+
+# What is lost with the machine's power does no harm: a step's own beginning is on the disk.
+_LIGHT = ("cell", "cell-end")
+_STEP = (b"begin", b"end", b"found", b"interrupted")
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,48 @@ class Journal:
         """Note that an open begin was noticed, so that it is told once."""
         self._append("interrupted", begin.id, at=utc(), **_process())
 
+    def run(self, run: str, *, notebook: str | None, user: str, **entry: JSON) -> None:
+        """Note that a run has begun.
+
+        Parameters
+        ----------
+        run
+            Its id.
+        notebook
+            The name of the work log, or of the notebook that is run by hand, in the journal's folder.
+        user
+            Who runs it.
+        entry
+            What else is known: ``runbook``, ``check``, ``by_hand``.
+        """
+        self._append("run", run, at=utc(), notebook=notebook, user=user, **entry, **_process())
+
+    def run_end(self, run: str, status: str | None = None) -> None:
+        """Note that a run has ended, and how, where that is known."""
+        self._append("run-end", run, at=utc(), status=status)
+
+    def cell(self, run: str, cell_id: str, source_digest: str) -> None:
+        """Note that a cell is run by hand; it need not be on the disk before that."""
+        self._append("cell", run, at=utc(), cell_id=cell_id, source_digest=source_digest)
+
+    def cell_end(self, run: str, cell_id: str, status: str) -> None:
+        """Note how a cell that was run by hand ended: ``done``, ``failed``, ``interrupted``."""
+        self._append("cell-end", run, at=utc(), cell_id=cell_id, status=status)
+
+    def events(self, *wanted: str) -> Iterator[dict[str, Any]]:
+        """Yield the entries of some events, oldest first; what can't be read is left out."""
+        names = {one.encode() for one in wanted}
+        for event, _, line in self._lines():
+            if event in names and (entry := _load(line)):
+                yield entry
+
     def open(self) -> list[Begin]:
         """Return the beginnings without an end, oldest first."""
         begun: dict[bytes, dict[str, Any]] = {}
         found: dict[bytes, dict[str, str]] = {}
         for event, step, line in self._lines():
+            if event not in _STEP:
+                continue
             if event == b"begin":
                 begun[step] = _load(line)
             elif event == b"found":
@@ -139,7 +182,8 @@ class Journal:
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
                 _write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
-                os.fsync(descriptor)
+                if event not in _LIGHT:
+                    os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
@@ -181,7 +225,8 @@ def _process() -> dict[str, JSON]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}
 
 
-def _alive(entry: dict[str, Any]) -> bool | None:
+def is_alive(entry: Mapping[str, Any]) -> bool | None:
+    """Tell whether the process that wrote an entry is still at work; None where it ran on another host."""
     import psutil
 
     if entry.get("host") != socket.gethostname():
@@ -203,4 +248,4 @@ def _load(line: bytes) -> dict[str, Any]:
 
 def _begin(entry: dict[str, Any], found: dict[str, str]) -> Begin:
     texts = {name: str(entry.get(name) or "unknown") for name in ("id", "name", "provider", "at", "user", "host")}
-    return Begin(**texts, alive=_alive(entry), found=found)
+    return Begin(**texts, alive=is_alive(entry), found=found)

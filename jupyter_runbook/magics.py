@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.byhand import ByHand
 from jupyter_runbook.errors import StepFailed
 from jupyter_runbook.linemagic import HELP, run_line
-from jupyter_runbook.notebook import cell_info, notebook_folder
+from jupyter_runbook.notebook import cell_info, notebook_folder, notebook_path
 from jupyter_runbook.record import Approval, Status, utc
 from jupyter_runbook.registry import load, providers
 from jupyter_runbook.running import Step
@@ -40,6 +41,7 @@ class Magics:
         self.records: list[StepRecord] = []
         self.points: dict[str, EntryPoint] = {}
         self._session: Session | None = None
+        self._by_hand: ByHand | None = None
         self._hooked = False
 
     def register(self) -> None:
@@ -56,6 +58,8 @@ class Magics:
         self.shell.register_magic_function(self._line_magic(), "line", "runbook")
         if not self._hooked:
             self._hooked = True
+            self.shell.events.register("pre_run_cell", self._cell_begins)
+            self.shell.events.register("post_run_cell", self._cell_ended)
             self.shell.input_transformers_cleanup.append(self._give_body)
             self.shell.Completer.custom_matchers.append(self._matcher())
 
@@ -64,7 +68,22 @@ class Magics:
         if self._session is None:
             run_id = str((info.handed or {}).get("run") or new_run())
             self._session = Session(notebook_folder(self.shell, info), run_id, self.ask)
+            if info.handed is None:
+                self._begin_by_hand(self._session, info)
         return self._session
+
+    def _begin_by_hand(self, session: Session, info: CellInfo) -> None:
+        """Note in the journal that a notebook is run by hand; the cell at work is its first."""
+        self._by_hand = ByHand(session, notebook_path(self.shell, info))
+        self._by_hand.cell_begins(info.cell_id, info.source)
+
+    def _cell_begins(self, info: Any) -> None:
+        if self._by_hand and getattr(info, "store_history", True):
+            self._by_hand.cell_begins(info.cell_id, info.raw_cell)
+
+    def _cell_ended(self, result: Any) -> None:
+        if self._by_hand and result.info is not None:
+            self._by_hand.cell_ended(result.info.cell_id, result.error_before_exec or result.error_in_exec)
 
     def ask(self, planned: StepRecord) -> Approval:
         """Show a plan in the output, and ask by the front end's own prompt; see `Approver`."""

@@ -28,7 +28,9 @@ __all__ = [
     "first_line",
     "lock_path",
     "notebook_folder",
+    "notebook_path",
     "read_notebook",
+    "source_digest",
     "tags",
 ]
 
@@ -178,7 +180,13 @@ def cell_info(shell: Any) -> CellInfo:
 
 
 def notebook_folder(shell: Any, info: CellInfo) -> Path:
-    """Return the folder of the notebook that a kernel runs, or where the kernel works if it can't be known.
+    """Return the folder of the notebook that a kernel runs, or where the kernel works if it can't be known."""
+    path = notebook_path(shell, info)
+    return path.parent if path else Path.cwd()
+
+
+def notebook_path(shell: Any, info: CellInfo) -> Path | None:
+    """Return the path of the notebook that a kernel runs; None if it can't be known.
 
     Our engine hands the path over; a Jupyter server sets ``JPY_SESSION_NAME``, VS Code ``__vsc_ipynb_file__``.
     """
@@ -190,9 +198,9 @@ def notebook_folder(shell: Any, info: CellInfo) -> Path:
         os.environ.get("JPY_SESSION_NAME"),
     ]
     for path in said:
-        if isinstance(path, str) and path.endswith(".ipynb") and (folder := Path(path).absolute().parent).is_dir():
-            return folder
-    return Path.cwd()
+        if isinstance(path, str) and path.endswith(".ipynb") and (found := Path(path).absolute()).parent.is_dir():
+            return found
+    return None
 
 
 def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
@@ -251,6 +259,13 @@ def cell_source(cell: Mapping[str, Any]) -> str:
     """Return a cell's source; a file holds it as a text or as a list of lines."""
     source = cell["source"]
     return source if isinstance(source, str) else "".join(source)
+
+
+def source_digest(source: str) -> str:
+    """Return the SHA-256 of a cell's source as saved."""
+    import hashlib
+
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def first_line(source: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 import traceback
@@ -23,6 +22,7 @@ from jupyter_runbook.errors import (
 )
 from jupyter_runbook.execute import REFRESH_LEAST, Executor
 from jupyter_runbook.interrupts import Interrupts
+from jupyter_runbook.notebook import source_digest
 from jupyter_runbook.record import StepRecord, utc
 from jupyter_runbook.registry import missing
 from jupyter_runbook.spec.options import parse_options
@@ -90,10 +90,8 @@ class Running:
         self.step = step
         self.session = session
         self.live = live
-        source = None if step.source is None else step.source.encode("utf-8", "surrogatepass")
-        self.draft = Draft(
-            step.point.name, step.cell_id, hashlib.sha256(source).hexdigest() if source else None, session
-        )
+        digest = source_digest(step.source) if step.source else None
+        self.draft = Draft(step.point.name, step.cell_id, digest, session)
         self.interrupts = Interrupts()
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.byhand import known_by_hand
 from jupyter_runbook.files import held
 from jupyter_runbook.notebook import RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
 from jupyter_runbook.record import MIME_TYPE, Status, StepRecord
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from jupyter_runbook.byhand import Known
     from jupyter_runbook.notebook import CellStatus
 
 __all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "data", "judge", "outputs", "read", "record_of", "records"]
@@ -98,12 +100,15 @@ class WorkLog:
         Whether a replay is writing it right now.
     providers
         The names whose magics are steps.
+    by_hand
+        What the journal knows of cells that were run by hand, by id.
     """
 
     name: str
     notebook: Mapping[str, Any]
     live: bool = False
     providers: Collection[str] = OWN
+    by_hand: Mapping[str, Known] = field(default_factory=dict)
 
     @cached_property
     def run(self) -> RunInfo | None:
@@ -123,7 +128,7 @@ class WorkLog:
     def status(self) -> str:
         """``done`` ``failed`` ``interrupted``; ``running`` while a replay writes it; ``not-run`` if some never ran."""
         found = {cell.status for cell in self.cells}
-        if self.live:
+        if self.live or "running" in found:
             return "running"
         for status in ("interrupted", "failed"):
             if status in found:
@@ -155,7 +160,15 @@ class WorkLog:
             return Verdict("not-run")
         if said is None and self.run and state == "running" and not found:
             return Verdict("running") if self.live else Verdict("interrupted", "the replay ended while it was at work")
-        return judge(cell)
+        seen = judge(cell)
+        if self.run is None and (known := self.by_hand.get(str(cell.get("id")))):
+            hand = known.verdict(cell_source(cell))
+            if hand and hand.status == "failed" and "raises-exception" in tags(cell):
+                hand = Verdict("done")
+            # A step's record is more than how its cell ended.
+            if hand and (hand.status in ("running", "interrupted") or seen.status in ("not-run", "done")):
+                return hand
+        return seen
 
 
 def judge(cell: Mapping[str, Any]) -> Verdict:
@@ -201,7 +214,9 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
     """
     # Asked first: a replay that ends between the two has written its last.
     live = held(lock_path(path))
-    return WorkLog(name or str(path), read_notebook(path, name), live, OWN | set(providers))
+    notebook = read_notebook(path, name)
+    by_hand = known_by_hand(path) if RunInfo.read(notebook) is None else {}
+    return WorkLog(name or str(path), notebook, live, OWN | set(providers), by_hand)
 
 
 def data(output: Mapping[str, Any]) -> Mapping[str, Any]:

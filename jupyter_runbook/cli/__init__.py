@@ -63,6 +63,8 @@ for command in (
     runs.replay,
     reading.status,
     reading.report,
+    reading.params,
+    reading.history,
     machine.sandbox_group,
 ):
     main.add_command(command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["report", "status"]
+__all__ = ["history", "params", "report", "status"]
 
 
 @click.command(epilog="Example: jupyter runbook status worklogs/site-20261124T224255Z.ipynb")
@@ -50,3 +50,43 @@ def report(worklog: Path, output: Path | None) -> None:
     path = output or worklog.with_suffix(".html")
     write_report(log, path)
     click.echo(f"report: {path}")
+
+
+@click.command(epilog="Example: jupyter runbook params site.ipynb")
+@click.argument("runbook", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON: a list of name, types, required, default, description.")
+def params(runbook: Path, *, as_json: bool) -> None:
+    """Show what RUNBOOK can be given: names, types, defaults.
+
+    They are what its cell tagged parameters declares; a comment at the end of a line, or above it, describes one.
+    """
+    import json
+
+    from jupyter_runbook.audit.params import params_json, params_text
+    from jupyter_runbook.notebook import read_notebook
+    from jupyter_runbook.replay.parameters import declared
+
+    known = declared(read_notebook(runbook), str(runbook))
+    if as_json:
+        click.echo(json.dumps(params_json(known), ensure_ascii=False, indent=2))
+    else:
+        click.echo(params_text(known, str(runbook)))
+
+
+@click.command(epilog="Example: jupyter runbook history -n 5")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FOLDER]...")
+@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, help="So many, the newest.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON: a list, with status, who, when, and the steps.")
+def history(folders: tuple[Path, ...], number: int, *, as_json: bool) -> None:
+    """Show the runs that the journals here know.
+
+    When, how it ended, who, what, and its steps; the newest comes last. FOLDER is where to look, this folder and those
+    below it if left out.
+    """
+    import json
+
+    from jupyter_runbook.audit.history import history as runs
+    from jupyter_runbook.audit.history import history_json, history_text, journals
+
+    found = runs(path for folder in folders or (Path(),) for path in journals(folder))[-number:]
+    click.echo(json.dumps(history_json(found), ensure_ascii=False, indent=2) if as_json else history_text(found))

@@ -7,12 +7,13 @@ when an engine runs, not before. So the class has papermill's interface, and not
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import lock
-from jupyter_runbook.notebook import RunInfo, lock_path
+from jupyter_runbook.journal import Journal
+from jupyter_runbook.notebook import FOLDER, RunInfo, lock_path
 from jupyter_runbook.record import utc
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.sealing import seal
@@ -97,6 +98,7 @@ class RunbookEngine:
                 if not claimed:
                     stack.enter_context(claim(path, output_path or "", fresh=False))
                 handed["notebook"] = str(path)
+                stack.enter_context(_journaled(info, path, output_path or ""))
             manager = Manager(
                 nb,
                 info,
@@ -146,6 +148,22 @@ def run_info(nb: Any, runbook: str | None, *, check: bool = False) -> RunInfo:
         parameters=dict(nb.metadata.papermill.get("parameters") or {}),
         versions={**versions(), **_versions()},
     )
+
+
+@contextmanager
+def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[None]:
+    """Note in the journal beside a work log that its run begins, and how it ended."""
+    journal = Journal(path.parent / FOLDER / "journal.jsonl")
+    try:
+        journal.run(info.run, notebook=path.name, user=info.user, runbook=info.runbook, check=info.check)
+    except OSError as error:
+        raise _unwritable(name, error) from None
+    try:
+        yield
+    finally:
+        # Where there is no room for this line, the work log itself tells as much as it could.
+        with suppress(OSError):
+            journal.run_end(info.run, info.status)
 
 
 @contextmanager

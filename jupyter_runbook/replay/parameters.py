@@ -207,9 +207,24 @@ def _parameter(node: ast.stmt, lines: list[str]) -> Parameter | None:
     else:
         return None
     rest = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset or 0 :].decode()
-    comment = rest.strip().removeprefix("#").strip() if rest.strip().startswith("#") else ""
+    comment = _comment(rest) or _above(lines, node.lineno - 1)
     types = _annotated(annotation) if annotation is not None else _of(value) if value is not None else ()
     return Parameter(target.id, types, None if value is None else ast.unparse(value), comment or None)
+
+
+def _comment(text: str) -> str:
+    return text.strip().lstrip("#").strip() if text.strip().startswith("#") else ""
+
+
+def _above(lines: list[str], at: int) -> str:
+    """Return the comment in the lines above one: those that follow each other down to it."""
+    found: list[str] = []
+    for line in reversed(lines[:at]):
+        if not (line.startswith("#") and (text := _comment(line))):
+            break
+        found.insert(0, text)
+    # The cell's own heading, as papermill writes it, describes none of them.
+    return "" if found and found[0].lower() == TAG else " ".join(found)
 
 
 def _guess(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jupyter_runbook.audit.history import history
 from tests.bench import ends
 from tests.replay.runs import LOAD, Place, statuses, write
 
@@ -104,8 +105,9 @@ def test_the_work_log_says_what_happened(place: Place, case: Case) -> None:
         assert notebook.metadata.runbook.status == case.status
     journal = place.folder / ".runbook" / "journal.jsonl"
     assert not [one for one in (place.folder / ".runbook").iterdir() if one.suffix == ".lock"] or case.exit == -9
-    ran = any(step in ("changed", "failed", "interrupted", "skipped") for step in case.steps)
-    assert journal.exists() == (ran and LOAD in case.cells)
+    [run] = history([journal])
+    assert (run.status, run.notebook, run.mode) == (case.status, "out.ipynb", "replay")
+    assert (run.run, run.runbook) == (status["run"], "in.ipynb")
 
 
 @pytest.mark.parametrize(

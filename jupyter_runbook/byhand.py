@@ -1,0 +1,120 @@
+"""A notebook that is run by hand: what the journal keeps of its cells, so that its status is as true as a replay's.
+
+A saved notebook does not tell of a cell whose kernel was killed while it ran, nor of one that failed before its code
+began. A replay's work log tells both by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import Interrupted, StepFailed
+from jupyter_runbook.journal import Journal, is_alive
+from jupyter_runbook.notebook import FOLDER, Verdict, source_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_runbook.session import Session
+
+__all__ = ["ByHand", "Known", "known_by_hand"]
+
+
+class ByHand:
+    """One kernel's life, from its first step on.
+
+    A journal that can't be written stops no plain cell: the next step says so.
+
+    Parameters
+    ----------
+    session
+        The session.
+    notebook
+        The notebook's path; None where it can't be known.
+    """
+
+    def __init__(self, session: Session, notebook: Path | None) -> None:
+        self._journal = session.journal
+        self._run = session.run
+        self._at_work: str | None = None
+        with suppress(OSError):
+            self._journal.run(
+                self._run, notebook=notebook.name if notebook else None, user=session.actor.user, by_hand=True
+            )
+        atexit.register(self._end)
+
+    def cell_begins(self, cell_id: str | None, source: str | None) -> None:
+        """Note that a cell is at work."""
+        if cell_id is None or source is None:  # a console, where a cell is none of a notebook's
+            return
+        self._at_work = cell_id
+        with suppress(OSError):
+            self._journal.cell(self._run, cell_id, source_digest(source))
+
+    def cell_ended(self, cell_id: str | None, error: BaseException | None) -> None:
+        """Note how it ended."""
+        if cell_id is None or cell_id != self._at_work:
+            return
+        self._at_work = None
+        with suppress(OSError):
+            self._journal.cell_end(self._run, cell_id, _status(error))
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            self._journal.run_end(self._run)
+
+
+class Known:
+    """What the journal knows of one cell's last run by hand.
+
+    Parameters
+    ----------
+    status
+        ``done`` ``failed`` ``interrupted`` ``running``.
+    source_digest
+        The SHA-256 of the source that ran.
+    """
+
+    def __init__(self, status: str, source_digest: str) -> None:
+        self.status = status
+        self.source_digest = source_digest
+
+    def verdict(self, source: str) -> Verdict | None:
+        """Return what became of a cell; None where another source ran than it has now."""
+        if self.source_digest != source_digest(source):
+            return None
+        why = "the kernel was gone before it ended" if self.status == "interrupted" else None
+        return Verdict(self.status, why)  # type: ignore[arg-type]  # it is one of them
+
+
+def known_by_hand(path: Path) -> dict[str, Known]:
+    """Return what the journal beside a notebook knows of its cells, by their ids."""
+    journal = Journal(path.absolute().parent / FOLDER / "journal.jsonl")
+    runs: dict[str, dict[str, Any]] = {}
+    found: dict[str, Known] = {}
+    owner: dict[str, str] = {}
+    for entry in journal.events("run", "run-end", "cell", "cell-end"):
+        run, cell = str(entry["id"]), str(entry.get("cell_id"))
+        if entry["event"] == "run" and entry.get("by_hand") and entry.get("notebook") == path.name:
+            runs[run] = entry
+        elif entry["event"] == "cell" and run in runs:
+            found[cell], owner[cell] = Known("running", str(entry.get("source_digest"))), run
+        elif entry["event"] == "cell-end" and owner.get(cell) == run and entry.get("status") in _ENDS:
+            found[cell].status = str(entry["status"])
+    alive = {run: is_alive(entry) for run, entry in runs.items() if run in owner.values()}
+    for cell, known in found.items():
+        if known.status == "running" and alive[owner[cell]] is False:
+            known.status = "interrupted"
+    return found
+
+
+_ENDS = ("done", "failed", "interrupted")
+
+
+def _status(error: BaseException | None) -> str:
+    if error is None:
+        return "done"
+    stopped = isinstance(error, (KeyboardInterrupt, Interrupted))
+    return "interrupted" if stopped or (isinstance(error, StepFailed) and error.exit_code == 130) else "failed"  # noqa: PLR2004
