@@ -66,5 +66,7 @@ for command in (
     reading.params,
     reading.history,
     machine.sandbox_group,
+    machine.doctor,
+    machine.completion,
 ):
     main.add_command(command)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jupyter_runbook.completion import SHELLS
 from jupyter_runbook.sandbox import NAMES
 
 if TYPE_CHECKING:
     from jupyter_runbook.sandbox.base import Sandbox
 
-__all__ = ["sandbox_group"]
+__all__ = ["completion", "doctor", "sandbox_group"]
 
 
 @click.group(
@@ -75,3 +76,29 @@ def _sandbox(name: str, count: int | None = None) -> Sandbox:
     from jupyter_runbook.sandbox import sandbox
 
     return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True), count)
+
+
+@click.command(epilog="Example: jupyter runbook doctor")
+@click.option("--json", "as_json", is_flag=True, help="As JSON: a list of name, status, found, use, hint.")
+def doctor(*, as_json: bool) -> None:
+    """Show what is here of what runbooks use, and what brings the rest.
+
+    It ends with 1 where something is missing without which nothing works.
+    """
+    import json
+
+    from jupyter_runbook.doctor import doctor as look
+    from jupyter_runbook.doctor import doctor_json, doctor_text
+
+    found = look()
+    click.echo(json.dumps(doctor_json(found), ensure_ascii=False, indent=2) if as_json else doctor_text(found))
+    click.get_current_context().exit(any(one.status == "missing" for one in found))
+
+
+@click.command(epilog='Example: eval "$(jupyter runbook completion bash)"   # in ~/.bashrc')
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that completes commands, options and parameters in a shell."""
+    from jupyter_runbook.completion import completion_script
+
+    click.echo(completion_script(click.get_current_context().find_root().command, shell))

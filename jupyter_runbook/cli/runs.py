@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["demo", "replay"]
 
 
-def _names(ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete the name of a parameter, where the runbook is typed already."""
+def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the name of a parameter, where the runbook is typed already; click itself has not read that far."""
+    import os
+    import shlex
+
     from click.shell_completion import CompletionItem
 
     from jupyter_runbook.errors import RunbookError
@@ -28,8 +31,12 @@ def _names(ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[
     from jupyter_runbook.replay.parameters import declared
 
     try:
-        known = declared(read_notebook(ctx.params["runbook"]), "") or {}
-    except (RunbookError, KeyError, TypeError):
+        words, at = shlex.split(os.environ.get("COMP_WORDS", "")), os.environ.get("COMP_CWORD", "")
+        # fish hands over the word that is typed in place of its number.
+        words = words[: int(at)] if at.isdecimal() else words[:-1] if typed else words
+        runbook = next(word for word in words if word.endswith(".ipynb"))
+        known = (declared(read_notebook(Path(runbook).expanduser()), "") or {}) if words[-1].startswith("-") else {}
+    except (RunbookError, ValueError, IndexError, StopIteration):
         return []
     return [CompletionItem(name, help=one.description) for name, one in known.items() if name.startswith(typed)]
 
