@@ -154,6 +154,11 @@ def _secrets(texts: Sequence[str], given: dict[str, str]) -> dict[str, Secret]:
 def _watch() -> Any:
     from jupyter_runbook.replay.progress import Lines
 
+    if sys.stderr.isatty():
+        from jupyter_runbook.replay.terminal import Board, is_capable
+
+        if is_capable(sys.stderr):
+            return Board(sys.stderr)
     return Lines(sys.stderr)
 
 

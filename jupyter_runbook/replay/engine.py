@@ -115,6 +115,7 @@ class RunbookEngine:
             try:
                 cls._execute(manager, kernel, handed, limit, secrets=secrets, log_output=log_output, **options)
             finally:
+                watch.ended()
                 manager.cleanup_pbar()
                 manager.notebook_complete()
         return manager.nb

@@ -1,4 +1,4 @@
-"""A replay's progress on a terminal or in a batch job's log: one line a cell, and on a terminal the one at work."""
+"""A replay's progress in a batch job's log: one line a cell, and one for each task whose turn is over."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ class Lines(Watch):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
         self._total = 0
         self._number = 0
         self._since = 0.0
-        self._running = ""
+        self._at_work = ""
         self._news = News()
 
     def begun(self, total: int) -> None:
@@ -50,16 +49,13 @@ class Lines(Watch):
         del index
         self._since = time.monotonic()
         self._news = News()
-        self._running = f"[{self._number + 1}/{self._total}] ◌ {'running':<11} {'':10}  {_told(cell)}"
-        if self._terminal:
-            self._write(self._running)
+        self._at_work = _told(cell)
 
     def cell_shown(self, text: str) -> None:
         """See `Watch`."""
         lines = running_lines(text)
         for line in self._news.of(lines or ()):
-            # The terminal's last line is that of the cell at work: it comes again below.
-            self._write(f"\r\x1b[K      {line}\n{self._running}" if self._terminal else f"      {line}\n")
+            self._write(f"      {line}\n")
 
     def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
         """See `Watch`."""
@@ -71,9 +67,8 @@ class Lines(Watch):
         self._since = 0.0
         name = f"{found[-1].name} (%%{found[-1].provider})" if found else _told(cell)
         why = f": {verdict.why}" if verdict.why else ""
-        start = "\r\x1b[K" if self._terminal else ""
         line = f"{sign(status)} {status:<11} {spent:8.1f} s  {readable(name + why)}"
-        self._write(f"{start}[{self._number}/{self._total}] {line}\n")
+        self._write(f"[{self._number}/{self._total}] {line}\n")
         for line in _because(cell, found) if verdict.status in ("failed", "interrupted") else []:
             self._write(f"      {readable(line)}\n")
 

@@ -104,7 +104,7 @@ def replay(
     _check_kernel(name, str(runbook))
     with (
         claim(worklog, str(worklog), fresh=not overwrite),
-        _starting(PrivateKernel(name, runbook.absolute().parent)) as kernel,
+        _starting(PrivateKernel(name, runbook.absolute().parent), watch) as kernel,
     ):
         nb = parameterized(notebook, values, runbook=runbook, worklog=worklog)
         return _execute(
@@ -134,13 +134,17 @@ def _of_files(files: Sequence[Path]) -> dict[str, tuple[Any, Where]]:
 
 
 @contextmanager
-def _starting(kernel: PrivateKernel) -> Iterator[PrivateKernel]:
+def _starting(kernel: PrivateKernel, watch: Watch | None) -> Iterator[PrivateKernel]:
     """Have a kernel start while what talks with it is imported; it is gone afterwards, whatever happens."""
     run_sync(kernel.start)()
     try:
+        if watch:
+            watch.starting()
         yield kernel
     finally:
         run_sync(kernel.end)()
+        if watch:
+            watch.ended()
 
 
 def default_worklog(runbook: Path, folder: Path = Path("worklogs")) -> Path:

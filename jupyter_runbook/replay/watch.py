@@ -13,6 +13,9 @@ __all__ = ["Watch"]
 class Watch:
     """Who is told of a replay's progress; this one tells nobody."""
 
+    def starting(self) -> None:
+        """Take note that the runbook is good, and its kernel is started."""
+
     def begun(self, total: int) -> None:
         """Take note that the kernel answers, and how many code cells there are."""
 
@@ -24,3 +27,6 @@ class Watch:
 
     def cell_ended(self, index: int, cell: Any, verdict: Verdict) -> None:
         """Take note of what became of it."""
+
+    def ended(self) -> None:
+        """Take note that no cell comes any more; also where none came."""
