@@ -62,7 +62,7 @@ def params(runbook: Path, *, as_json: bool) -> None:
     """
     import json
 
-    from jupyter_runbook.audit.params import params_json, params_text
+    from jupyter_runbook.replay.described import params_json, params_text
     from jupyter_runbook.notebook import read_notebook
     from jupyter_runbook.replay.parameters import declared
 
