@@ -25,13 +25,14 @@ __all__ = ["NO_FOLDER", "run_remote"]
 # What the host's login shell starts. All of the rest comes on its standard input, NUL after each part.
 _STARTER = 'exec bash -c \'IFS= read -r -d "" runbook_head && eval "$runbook_head"\' {name}'
 # The end of its input is the end of the session: whatever it still runs then shall not go on alone. A script that has
-# ended leaves in peace what it left in the background. The trap (-E hands it on to functions) tells which line failed.
+# ended leaves in peace what it left in the background. Both its outputs are one: over two channels of a session they
+# would come in any order, and so would our marks. The trap (-E hands it on to functions) tells which line failed.
 _HEAD = (
-    'unset runbook_head; {reads}IFS= read -r -d "" runbook_script; echo {mark} begun >&2; exec 9<&0; '
+    'exec 2>&1; unset runbook_head; {reads}IFS= read -r -d "" runbook_script; echo {mark} begun; exec 9<&0; '
     '{{ trap "" TERM HUP; IFS= read -r _ <&9; kill -TERM 0; sleep 1; kill -KILL 0; }} </dev/null >/dev/null 2>&1 & '
     "runbook_watch=$!; ( exec 9<&- </dev/null; unset runbook_watch; {cwd}set -Eeuo pipefail; "
     'trap "echo {mark} \\$? \\$BASH_SUBSHELL \\$LINENO >&2" ERR; eval "unset runbook_script; $runbook_script" ); '
-    "runbook_status=$?; kill -KILL $runbook_watch; echo {mark} ended >&2; exit $runbook_status"
+    "runbook_status=$?; kill -KILL $runbook_watch; echo {mark} ended; exit $runbook_status"
 )
 #: What a script ends with whose folder is not there: EX_IOERR of sysexits.h.
 NO_FOLDER = 74

@@ -21,7 +21,10 @@ BAD = {
         "%%docker --host unix:///no/such.sock\nservices: {a: {image: busybox}}",
         "unreachable: no engine at unix:///no/such.sock",
     ),
-    "no such host": ("%%shell --on nope.invalid\ntouch a", "unreachable: nope.invalid: ssh: Could not resolve hostname"),
+    "no such host": (
+        "%%shell --on nope.invalid\ntouch a",
+        "unreachable: nope.invalid: ssh: Could not resolve hostname",
+    ),
     "no such host of an inventory": ("%%ansible -i a, --hosts b\n- command: touch a", "no host matched b: nothing ran"),
     "no playbook": ("%%ansible\nsite.yml", "the playbook site.yml is not there"),
     "no inventory": ("%%ansible -i hosts.yml\n- command: touch a", "the inventory hosts.yml is not there"),

@@ -163,6 +163,15 @@ def test_a_stop_ends_the_script_there_too(bench: Bench, inventory: Path, mark: s
     assert not there()
 
 
+def test_both_outputs_come_in_the_order_of_the_script(bench: Bench, inventory: Path) -> None:
+    """Over two channels of a session they would not, and our own marks among them neither."""
+    body = "for i in $(seq 0 199); do echo $i >&$((1 + i % 2)); done\n"
+    found = bench.run(body, f"--on {inventory} --out found").result
+    assert found
+    for facts in found.facts["hosts"].values():
+        assert facts["output"].split() == [str(number) for number in range(200)]
+
+
 def test_what_it_leaves_in_the_background_stays(bench: Bench, inventory: Path, mark: str) -> None:
     body = f"nohup bash -c 'sleep 1; touch /tmp/{mark}' >/dev/null 2>&1 &\n"
     assert bench.run(body, f"--on {inventory}").record.status is Status.CHANGED
