@@ -80,11 +80,16 @@ class Known:
     def __init__(self, status: str, source_digest: str) -> None:
         self.status = status
         self.source_digest = source_digest
+        #: The records of its steps, as the journal has them.
+        self.records: list[Any] = []
 
-    def verdict(self, source: str) -> Verdict | None:
-        """Return what became of a cell; None where another source ran than it has now."""
-        if self.source_digest != source_digest(source):
-            return None
+    def ran(self, source: str) -> bool:
+        """Tell whether this source ran, and not another one that the cell had then."""
+        return self.source_digest == source_digest(source)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of it."""
         why = "the kernel was gone before it ended" if self.status == "interrupted" else None
         return Verdict(self.status, why)  # type: ignore[arg-type]  # it is one of them
 
@@ -95,13 +100,18 @@ def known_by_hand(path: Path) -> dict[str, Known]:
     runs: dict[str, dict[str, Any]] = {}
     found: dict[str, Known] = {}
     owner: dict[str, str] = {}
-    for entry in journal.events("run", "run-end", "cell", "cell-end"):
-        run, cell = str(entry["id"]), str(entry.get("cell_id"))
+    for entry in journal.events("run", "cell", "cell-end", "end"):
+        record = entry.get("record") or {}
+        run, cell = str(record.get("run") or entry["id"]), str(record.get("cell_id") or entry.get("cell_id"))
         if entry["event"] == "run" and entry.get("by_hand") and entry.get("notebook") == path.name:
             runs[run] = entry
         elif entry["event"] == "cell" and run in runs:
             found[cell], owner[cell] = Known("running", str(entry.get("source_digest"))), run
-        elif entry["event"] == "cell-end" and owner.get(cell) == run and entry.get("status") in _ENDS:
+        elif owner.get(cell) != run:
+            continue
+        elif entry["event"] == "end":
+            found[cell].records.append(record)
+        elif entry["event"] == "cell-end" and entry.get("status") in _ENDS:
             found[cell].status = str(entry["status"])
     alive = {run: is_alive(entry) for run, entry in runs.items() if run in owner.values()}
     for cell, known in found.items():

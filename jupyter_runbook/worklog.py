@@ -141,7 +141,12 @@ class WorkLog:
     def _cell(self, index: int, cell: Mapping[str, Any]) -> LoggedCell:
         source = cell_source(cell)
         found = records(cell)
-        verdict = self._verdict(cell, found)
+        hand = self.by_hand.get(str(cell.get("id"))) if self.run is None else None
+        if hand and not hand.ran(source):
+            hand = None
+        if hand and not found:  # it was not saved since
+            found = [record for one in hand.records if (record := _read(one))]
+        verdict = self._verdict(cell, found, hand)
         steps = tuple(_recorded(record) for record in found)
         provider = first_line(source).removeprefix("%%").partition(" ")[0]
         if not steps and first_line(source).startswith("%%") and provider in self.providers:
@@ -151,7 +156,7 @@ class WorkLog:
             steps = (LoggedStep(name, provider, status, None, verdict.why),)
         return LoggedCell(index, cell.get("id"), source, verdict.status, verdict.why, steps)
 
-    def _verdict(self, cell: Mapping[str, Any], found: Sequence[StepRecord]) -> Verdict:
+    def _verdict(self, cell: Mapping[str, Any], found: Sequence[StepRecord], known: Known | None) -> Verdict:
         said = Verdict.read(cell)
         if said and not (found and self.run and found[-1].run != self.run.run):
             return said
@@ -161,14 +166,15 @@ class WorkLog:
         if said is None and self.run and state == "running" and not found:
             return Verdict("running") if self.live else Verdict("interrupted", "the replay ended while it was at work")
         seen = judge(cell)
-        if self.run is None and (known := self.by_hand.get(str(cell.get("id")))):
-            hand = known.verdict(cell_source(cell))
-            if hand and hand.status == "failed" and "raises-exception" in tags(cell):
-                hand = Verdict("done")
-            # A step's record is more than how its cell ended.
-            if hand and (hand.status in ("running", "interrupted") or seen.status in ("not-run", "done")):
-                return hand
-        return seen
+        if known is None:
+            return seen
+        hand = known.verdict
+        if hand.status == "failed" and "raises-exception" in tags(cell):
+            hand = Verdict("done")
+        if hand.status == "done" and found and found[-1].status in _CELL:
+            return Verdict(_CELL[found[-1].status])
+        # A step's record is more than how its cell ended.
+        return hand if hand.status in ("running", "interrupted") or seen.status in ("not-run", "done") else seen
 
 
 def judge(cell: Mapping[str, Any]) -> Verdict:
@@ -191,8 +197,12 @@ def records(cell: Mapping[str, Any]) -> list[StepRecord]:
 
 def record_of(output: Mapping[str, Any]) -> StepRecord | None:
     """Return the step record in an output; None where it has none, or none that can be read."""
+    return _read(data(output).get(MIME_TYPE))
+
+
+def _read(wire: Any) -> StepRecord | None:
     try:
-        return StepRecord.from_wire(data(output)[MIME_TYPE])
+        return StepRecord.from_wire(wire)
     except (KeyError, ValueError):
         return None
 

@@ -69,6 +69,8 @@ def test_what_a_saved_notebook_does_not_tell(lab: Kernel, tmp_path: Path) -> Non
     assert statuses(tmp_path) == {
         "c1": "done", "c2": "done", "c3": "failed", "c4": "failed", "c6": "done", "c7": "done",
     }  # fmt: skip
+    [step] = [step for cell in read(tmp_path / "hand.ipynb").cells if cell.cell_id == "c1" for step in cell.steps]
+    assert (step.name, step.status) == ("first", "changed")  # nobody has saved it
     one = entry(tmp_path)
     assert (one.notebook, one.mode, one.status, one.steps) == ("hand.ipynb", "hand", "running", {"changed": 1})
     lab.run("%%shell --name first\nfalse", {"cellId": "c1"})
