@@ -12,7 +12,7 @@ from jupyter_runbook.errors import AuthFailed, StepError, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FAILED", "Target", "cause", "target"]
+__all__ = ["AUTH", "FAILED", "HOST_KEY", "Target", "cause", "target"]
 
 #: What ``ssh`` ends with when it did not come to run the command; a command may end with it too.
 FAILED = 255
@@ -20,10 +20,11 @@ FAILED = 255
 CONNECT = 10.0
 PORTS = 65535
 
-_AUTH = re.compile(
+#: What ssh, and Ansible of it, say where credentials are refused, and where the host is another than it was.
+AUTH = re.compile(
     r"permission denied|authentication failed|invalid/incorrect (?:username|password)|too many auth", re.IGNORECASE
 )
-_HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed", re.IGNORECASE)
+HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed", re.IGNORECASE)
 _FORM = re.compile(
     r"(?:(?P<user>[^@\s:/-][^@\s:/]*)@)?(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s@:/\[\]-][^\s@:/\[\]]*))(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -84,9 +85,9 @@ def cause(said: str) -> StepError:
     """Return why a session did not come to stand, given what ``ssh`` or Ansible said of it."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = " ".join((lines[-1] if lines else "ssh did not say why").split())[:300]
-    if _HOST_KEY.search(said):
-        text = next((line for line in lines if _HOST_KEY.search(line)), text).strip("@ ")
+    if HOST_KEY.search(said):
+        text = next((line for line in lines if HOST_KEY.search(line)), text).strip("@ ")
         return AuthFailed(text, hint="see that it is the right host, then take its old key away: ssh-keygen -R")
-    if _AUTH.search(said):
+    if AUTH.search(said):
         return AuthFailed(text, hint="give the right user and key; ssh -v tells which keys it tries")
     return Unreachable(text, hint="see that it is up, and its address and port")

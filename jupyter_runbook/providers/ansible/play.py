@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
 from jupyter_runbook.providers.ansible.vault import keep_secret
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.ssh import AUTH, HOST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,6 @@ CELL = ".runbook-cell-"
 TAIL = 20_000
 # So many hosts are named in an error.
 NAMED = 5
-_AUTH = re.compile(
-    r"permission denied|authentication failed|invalid/incorrect (?:username|password)|too many auth", re.IGNORECASE
-)
-_HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed", re.IGNORECASE)
 
 
 class Played:
@@ -167,9 +163,9 @@ def _cause(failure: Failure) -> tuple[type[RunbookError], str | None]:
     """Return the kind of a failure, and what to do."""
     if not failure.unreachable:
         return ToolFailed, None
-    if _HOST_KEY.search(failure.said):
+    if HOST_KEY.search(failure.said):
         return AuthFailed, "see that it is the right host, then take its old key away: ssh-keygen -R"
-    if _AUTH.search(failure.said):
+    if AUTH.search(failure.said):
         return AuthFailed, "give the right user and key: ansible_user, ansible_ssh_private_key_file"
     return Unreachable, "see that it is up, and its ansible_host and ansible_port"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -13,23 +12,13 @@ import pytest
 import yaml
 
 from jupyter_runbook.record import ChangeRecord, Status
-from jupyter_runbook.registry import GROUP
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.session import Session
-from tests.bench import Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_runbook.record import StepRecord
-
-SHELL = EntryPoint("shell", "jupyter_runbook.providers.shell:Shell", GROUP)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, Session(tmp_path), point=SHELL)
+    from tests.bench import Bench
 
 
 @pytest.fixture

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jupyter_runbook.record import ChangeRecord, Status
-from jupyter_runbook.registry import GROUP, providers
+from jupyter_runbook.registry import providers
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.session import Session
 from tests.bench import Bench, descriptors, gone
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SHELL = EntryPoint("shell", "jupyter_runbook.providers.shell:Shell", GROUP)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, Session(tmp_path), point=SHELL)
 
 
 def make(script: str, folder: Path) -> None:
@@ -37,7 +27,7 @@ def row(record: object) -> ChangeRecord:
 
 
 def test_it_is_installed_as_any_provider() -> None:
-    assert providers()["shell"].value == SHELL.value
+    assert providers()["shell"].value == "jupyter_runbook.providers.shell:Shell"
 
 
 def test_a_guarded_script_runs_once(bench: Bench) -> None:
