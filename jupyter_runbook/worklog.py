@@ -134,8 +134,8 @@ class WorkLog:
             if status in found:
                 return status
         if "not-run" in found:
-            # Between two cells, a replay that was killed leaves no cell at work.
-            return "interrupted" if self.run and self.run.ended is None else "not-run"
+            # Between two cells, a replay that was cut off leaves no cell at work.
+            return "interrupted" if self.run else "not-run"
         return "done"
 
     def _cell(self, index: int, cell: Mapping[str, Any]) -> LoggedCell:

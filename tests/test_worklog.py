@@ -99,6 +99,7 @@ def test_what_a_replay_said_of_a_cell(cell: dict[str, Any], live: bool, status: 
         (["done", "failed", "not-run"], {"ended": "x"}, "failed"),
         (["failed", "interrupted"], {"ended": "x"}, "interrupted"),
         (["done", "not-run"], {"ended": None}, "interrupted"),
+        (["done", "not-run"], {"ended": "x"}, "interrupted"),
         (["done", "not-run"], {}, "not-run"),
         ([], {"ended": "x"}, "done"),
     ],

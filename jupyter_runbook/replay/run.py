@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,10 +198,27 @@ def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     except (CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped):
         broken = None  # how it ended is in the work log
     except OSError as error:
-        broken = f"the work log could not be written any more: {error.strerror}"
+        broken = f"the work log could not be written any more: {error.strerror}{_rescued(nb, worklog)}"
     except RuntimeError as error:
         broken = f"the kernel does not start: {' '.join(str(error).split())}"
     else:
         broken = None
     # What is on the disk is true as far as it goes; what is in memory goes further than anybody can read.
-    return Outcome(worklog, WorkLog(str(worklog), read_notebook(worklog) if broken else nb), broken)
+    there = broken and worklog.is_file()
+    return Outcome(worklog, WorkLog(str(worklog), read_notebook(worklog) if there else nb), broken)
+
+
+def _rescued(nb: Any, worklog: Path) -> str:
+    """Put what a work log was to hold where there is room for it, and say where; nothing where there is none."""
+    import nbformat
+
+    path = None
+    try:
+        descriptor, path = tempfile.mkstemp(prefix=f"{worklog.stem}-", suffix=".ipynb")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            nbformat.write(nb, file)  # type: ignore[no-untyped-call]
+    except OSError:
+        if path:
+            Path(path).unlink(missing_ok=True)
+        return ""
+    return f"; all of it is in {path}"

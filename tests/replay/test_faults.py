@@ -138,6 +138,24 @@ def test_a_stop_that_the_cell_does_not_heed_can_be_pressed_again(place: Place) -
     assert statuses(place.status("out.ipynb")) == ["done", "interrupted", "not-run"]
 
 
+def test_a_work_log_whose_folder_is_gone_is_kept_elsewhere(place: Place) -> None:
+    """Something ran: that is no bad input, and what it did is not lost."""
+    (place.folder / "out").mkdir()
+    (place.folder / "tmp").mkdir()
+    place = Place(place.folder, {"TMPDIR": str(place.folder / "tmp")})
+    gone = f"import shutil\nshutil.rmtree({str(place.folder / 'out')!r})"
+    write(place.folder / "in.ipynb", [LOAD, "%%shell --name first\ntrue", gone, "1"])
+    done = place.replay("in.ipynb", "out/out.ipynb")
+    assert done.code == 1
+    assert (
+        "out/out.ipynb: the work log could not be written any more: No such file or directory; all of it is in"
+        in done.err
+    )
+    [kept] = (place.folder / "tmp").glob("out-*.ipynb")
+    assert kept.stat().st_mode & 0o077 == 0
+    assert statuses(place.status(kept)) == ["done", "done", "done", "not-run"]
+
+
 def test_what_a_full_disk_leaves_is_whole_and_true(place: Place) -> None:
     write(place.folder / "in.ipynb", ["1", "import os\nprint(os.urandom(100_000).hex())", "1"])
     done = place.replay("in.ipynb", "out.ipynb", limit=64)
