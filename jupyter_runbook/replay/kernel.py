@@ -1,4 +1,4 @@
-"""A replay's kernel: on IPC sockets in a folder that only this user can enter, so that it opens no port."""
+"""A replay's kernel: its channels are IPC sockets in a folder that only this user can enter, and open no port."""
 
 from __future__ import annotations
 
