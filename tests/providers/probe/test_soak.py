@@ -37,15 +37,17 @@ def test_what_comes_true_is_watched_from_then_on(bench: Bench) -> None:
 
 def test_what_breaks_meanwhile_fails_and_does_not_start_again(bench: Bench) -> None:
     Path("there").touch()
-    threading.Timer(0.3, Path("there").unlink).start()
-    threading.Timer(0.6, Path("there").touch).start()
+    timers = [threading.Timer(0.3, Path("there").unlink), threading.Timer(0.6, Path("there").touch)]
+    for timer in timers:
+        timer.start()
     record = bench.run("- file: there\n  within: 30s\n  for: 30s\n  every: 50ms\n").record
     assert record.status is Status.FAILED
     assert record.error
     assert record.error.kind == "not-converged"
     assert record.error.message.startswith("it is not there, after it had held for 0.")
     assert record.error.message.endswith(" s of 30 s")
-    time.sleep(0.4)  # the second timer's
+    for timer in timers:
+        timer.join()
 
 
 def test_a_dry_run_looks_once_and_says_what_it_would_do(bench: Bench) -> None:
