@@ -1,4 +1,4 @@
-"""A replay's kernel: its channels are IPC sockets in a folder that only this user can enter, and open no port."""
+"""A replay's kernel: its sockets are in a folder that only this user can enter, and it opens no port."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ RECONNECT = 5
 #: Seconds that a kernel gets to end by itself: on the shell channel, then on the control channel.
 FIRST_PATIENCE = 1.0
 PATIENCE = 5.0
+#: What Python kernels' specifications start, and what a replay starts instead.
+LAUNCHERS = (["-m", "ipykernel_launcher"], ["-m", "ipykernel"])
+LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class PrivateKernel:
@@ -67,6 +70,7 @@ class PrivateKernel:
             connection_file=str(self._folder / "kernel.json"),
         )
         self.manager = manager
+        manager.kernel_spec.argv = _private(manager.kernel_spec.argv)
         # Its sockets are not there yet when we first try them; by default ZeroMQ tries again after 100 ms.
         manager.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
         # A replay's cells are in its work log, and not in the history of the user's own IPython.
@@ -122,6 +126,14 @@ class PrivateKernel:
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 _sweep(self._folder.parent)
+
+
+def _private(command: list[str]) -> list[str]:
+    """Return a kernel's command with our launcher in place of ipykernel's own; that of another kernel as it is."""
+    for at in range(len(command) - 1):
+        if command[at : at + 2] in LAUNCHERS:
+            return [*command[:at], str(LAUNCHER), *command[at + 2 :]]
+    return command
 
 
 def _sweep(folder: Path) -> None:

@@ -182,18 +182,27 @@ def test_sockets_are_in_a_private_folder_and_gone_afterwards(place: Place) -> No
     (place.folder / "t").mkdir()
     private = Place(place.folder, {"TMPDIR": str(place.folder / "t")})
     look = (
-        "import os, json, psutil\n"
+        "import os, json, psutil, multiprocessing\n"
         "[folder] = [one for one in os.listdir(os.environ['TMPDIR']) if one.startswith('runbook-') and one != left]\n"
         "mode = os.stat(os.path.join(os.environ['TMPDIR'], folder)).st_mode & 0o777\n"
         "inside = [one.laddr for one in psutil.Process().net_connections('unix') if folder in one.laddr]\n"
-        "print(json.dumps([mode, len(set(inside))]))"
+        "listening = [one for one in psutil.net_connections() if one.status == 'LISTEN' and one.pid]\n"
+        "ours = {one.pid for one in psutil.Process(os.getppid()).children(recursive=True)} | {os.getppid()}\n"
+        "print(json.dumps([mode, len(set(inside)), [one.laddr for one in listening if one.pid in ours]]))"
+    )
+    forked = (
+        "child = multiprocessing.get_context('fork').Process(target=print, args=('from the child',))\n"
+        "child.start()\nchild.join()\nprint(child.exitcode)"
     )
     write(place.folder / "killed.ipynb", [HERE, STOP.format("SIGKILL")])
     assert private.replay("killed.ipynb", "killed.out.ipynb").code == -9
     [left] = (place.folder / "t").iterdir()
-    write(place.folder / "in.ipynb", [f"left = {left.name!r}", look])
-    assert private.replay("in.ipynb", "out.ipynb").code == 0
-    assert json.loads(place.load("out.ipynb").cells[1].outputs[0].text) == [0o700, 5]
+    write(place.folder / "in.ipynb", [f"left = {left.name!r}", look, forked])
+    for command in ("jupyter-runbook replay --overwrite", "papermill --engine runbook --no-progress-bar"):
+        assert private.command(*command.split(), "in.ipynb", "out.ipynb").code == 0
+        cells = place.load("out.ipynb").cells
+        assert json.loads(cells[1].outputs[0].text) == [0o700, 6, []]
+        assert sorted("".join(one.text for one in cells[2].outputs).splitlines()) == ["0", "from the child"]
     assert list((place.folder / "t").iterdir()) == []
 
 
