@@ -1,0 +1,145 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import React, { useState } from 'react';
+
+import { counts, grouped, isTask } from '../record/matrix';
+import type { ChangeStatus, IChange, IStepRecord } from '../record/record';
+import { ACTIONS, STATUSES, duration, readable } from '../record/words';
+import { Diff } from './diff';
+
+/** With more rows than this, those that need nobody's attention are not shown until they are asked for. */
+const OPEN_ROWS = 30;
+const QUIET: readonly ChangeStatus[] = ['ok', 'skipped'];
+
+export interface IChangesProps {
+  record: IStepRecord;
+  trans: TranslationBundle;
+}
+
+/**
+ * The plan as a table, each row with its diff below it; rows can be chosen by what became of them.
+ */
+export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
+  // What the table of hosts tells is told.
+  const rows = grouped(
+    record.changes.filter(row => row.reason || row.diff || !isTask(row))
+  );
+  const [hidden, setHidden] = useState<ReadonlySet<ChangeStatus>>(
+    new Set(rows.length > OPEN_ROWS ? QUIET : [])
+  );
+  if (rows.length === 0) {
+    return null;
+  }
+  const toggle = (status: ChangeStatus) => {
+    const next = new Set(hidden);
+    if (!next.delete(status)) {
+      next.add(status);
+    }
+    setHidden(next);
+  };
+  const shown = rows.filter(row => !hidden.has(row.status));
+  return (
+    <>
+      {rows.length > 1 && (
+        <div
+          className="jp-RunbookStep-filter"
+          role="group"
+          aria-label={trans.__('Rows to show')}
+        >
+          {counts(rows.map(row => row.status)).map(([status, count]) => (
+            <button
+              key={status}
+              type="button"
+              data-status={status}
+              aria-pressed={!hidden.has(status)}
+              title={
+                hidden.has(status)
+                  ? trans.__('Show these rows')
+                  : trans.__('Hide these rows')
+              }
+              onClick={() => toggle(status)}
+            >
+              <span className="jp-RunbookStep-sign" aria-hidden="true">
+                {STATUSES[status]}
+              </span>{' '}
+              {count} {status}
+            </button>
+          ))}
+        </div>
+      )}
+      {shown.length > 0 && (
+        <div className="jp-RunbookStep-scroll">
+          <table className="jp-RunbookStep-table">
+            <thead>
+              <tr>
+                <th scope="col">{trans.__('Status')}</th>
+                <th scope="col">{trans.__('Action')}</th>
+                <th scope="col">{trans.__('Resource')}</th>
+                <th scope="col">{trans.__('Why')}</th>
+                <th scope="col" className="jp-RunbookStep-number">
+                  {trans.__('Time')}
+                </th>
+              </tr>
+            </thead>
+            {shown.map(row => (
+              <Row
+                key={rows.indexOf(row)}
+                row={row}
+                open={record.status === 'planned' && rows.length <= OPEN_ROWS}
+                trans={trans}
+              />
+            ))}
+          </table>
+        </div>
+      )}
+    </>
+  );
+}
+
+interface IRowProps {
+  row: IChange;
+  open: boolean;
+  trans: TranslationBundle;
+}
+
+function Row({ row, open, trans }: IRowProps): JSX.Element {
+  const [unfolded, setUnfolded] = useState(open);
+  return (
+    <tbody>
+      <tr>
+        <td className="jp-RunbookStep-short" data-status={row.status}>
+          <span className="jp-RunbookStep-sign" aria-hidden="true">
+            {STATUSES[row.status]}
+          </span>{' '}
+          {row.status}
+        </td>
+        <td className="jp-RunbookStep-short">
+          <span aria-hidden="true">{ACTIONS[row.action]}</span> {row.action}
+        </td>
+        <td className="jp-RunbookStep-resource">
+          {readable(row.resource)}
+          {row.diff && (
+            <button
+              type="button"
+              className="jp-RunbookStep-unfold"
+              aria-expanded={unfolded}
+              onClick={() => setUnfolded(!unfolded)}
+            >
+              {unfolded ? trans.__('hide diff') : trans.__('diff')}
+            </button>
+          )}
+        </td>
+        <td>{readable(row.reason ?? '')}</td>
+        <td className="jp-RunbookStep-number">
+          {row.seconds === null ? '' : duration(row.seconds)}
+        </td>
+      </tr>
+      {row.diff && unfolded && (
+        <tr>
+          <td colSpan={5}>
+            <Diff text={row.diff} />
+          </td>
+        </tr>
+      )}
+    </tbody>
+  );
+}
