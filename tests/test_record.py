@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -62,6 +63,11 @@ DRAFT = StepRecord(
     prev="4" * 64,
 )
 NOTHING = Redactor({})
+# Records of real steps, in the wire form. The JupyterLab extension's tests show the same files.
+EXAMPLES = {
+    path.stem: json.loads(path.read_text("utf-8"))
+    for path in sorted(Path(__file__).with_name("records").glob("*.json"))
+}
 
 
 def check(record: StepRecord) -> dict[str, Any]:
@@ -100,6 +106,17 @@ def test_the_wire_form_fits_the_schema_and_comes_back(draft: StepRecord) -> None
     wire = check(record)
     assert StepRecord.from_wire(wire) == record
     assert record.digest == record.compute_digest() == StepRecord.from_wire(wire).compute_digest()
+
+
+def test_there_are_examples_of_every_status() -> None:
+    assert {wire["status"] for wire in EXAMPLES.values()} == set(Status) - {Status.NOT_RUN}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_fits_the_schema_and_comes_back(name: str) -> None:
+    record = StepRecord.from_wire(EXAMPLES[name])
+    assert check(record) == EXAMPLES[name]
+    assert record.digest == record.compute_digest()
 
 
 def test_the_schema_names_every_field_and_no_other() -> None:

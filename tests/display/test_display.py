@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +16,15 @@ from hypothesis import strategies as st
 
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.html import notice_html, progress_html, record_html
+from jupyter_runbook.display.matrix import grouped
 from jupyter_runbook.display.text import record_text
 from jupyter_runbook.display.words import log_text, readable
+from jupyter_runbook.matrix import KINDS, matrix
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import MIME_TYPE, ChangeRecord, ChangeStatus, ErrorRecord, Log, Status, StepRecord
 from jupyter_runbook.seal import seal
 from jupyter_runbook.session import Progress
-from tests.test_record import DRAFT, NOTHING, ROW
+from tests.test_record import DRAFT, EXAMPLES, NOTHING, ROW
 
 RECORD = seal(DRAFT, NOTHING)
 ALLOWED = {"div", "p", "b", "br", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "ul", "li"}
@@ -131,16 +135,9 @@ def test_nothing_that_a_task_or_service_says_is_interpreted(text: str) -> None:
     assert "onerror" in read(notice_html(text))
 
 
-READABLE = [
-    ("plain\n", "plain\n"),
-    ("\x1b[1;31mred\x1b[0m", "red"),
-    ("\x1b]0;title\x07text", "text"),
-    ("10%\r50%\r100%\nnext", "100%\nnext"),
-    ("dos\r\nline\r\n", "dos\nline\n"),
-    ("bell\x07 nul\x00", "bell� nul�"),
-    ("a\tb", "a\tb"),
-    ("safe \u202egnp.exe", "safe �gnp.exe"),
-]
+# The JupyterLab extension's tests hold it to the same files.
+READABLE = json.loads(Path(__file__).with_name("readable.json").read_text("utf-8"))
+SHOWN = json.loads(Path(__file__).with_name("shown.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize(("text", "shown"), READABLE)
@@ -200,3 +197,20 @@ def test_a_record_of_anybodys_making_is_refused_or_shown(data: st.DataObject) ->
     assert record_text(record)
     assert record_html(record)
     record.compute_digest()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_shown(name: str) -> None:
+    record = StepRecord.from_wire(EXAMPLES[name])
+    tasks = matrix(record.changes)
+    rows = grouped(row for row in record.changes if row.reason or row.diff or row.kind not in KINDS)
+    between = re.search(r"^… (\d+) lines more", log_text(record.log), re.MULTILINE) if record.log else None
+    assert SHOWN[name] == {
+        "hosts": tasks.hosts if tasks else [],
+        "tasks": list(tasks.tasks) if tasks else [],
+        "rows": [row.resource for row in rows],
+        "between": int(between[1]) if between else 0,
+    }
+    text = read(record_html(record))
+    for said in (record.status, record.name, record.summary, "ada on ops1", str(record.digest)):
+        assert said in text

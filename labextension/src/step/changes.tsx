@@ -37,6 +37,8 @@ export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
     setHidden(next);
   };
   const shown = rows.filter(row => !hidden.has(row.status));
+  const long = rows.length > OPEN_ROWS;
+  const timed = rows.some(row => row.seconds !== null);
   return (
     <>
       {rows.length > 1 && (
@@ -67,7 +69,7 @@ export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
         </div>
       )}
       {shown.length > 0 && (
-        <div className="jp-RunbookStep-scroll">
+        <div className="jp-RunbookStep-scroll" data-long={long}>
           <table className="jp-RunbookStep-table">
             <thead>
               <tr>
@@ -75,17 +77,19 @@ export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
                 <th scope="col">{trans.__('Action')}</th>
                 <th scope="col">{trans.__('Resource')}</th>
                 <th scope="col">{trans.__('Why')}</th>
-                <th scope="col" className="jp-RunbookStep-number">
-                  {trans.__('Time')}
-                </th>
+                {timed && (
+                  <th scope="col" className="jp-RunbookStep-number">
+                    {trans.__('Time')}
+                  </th>
+                )}
               </tr>
             </thead>
             {shown.map(row => (
               <Row
                 key={rows.indexOf(row)}
                 row={row}
-                open={record.status === 'planned' && rows.length <= OPEN_ROWS}
-                trans={trans}
+                open={record.status === 'planned' && !long}
+                timed={timed}
               />
             ))}
           </table>
@@ -98,10 +102,10 @@ export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
 interface IRowProps {
   row: IChange;
   open: boolean;
-  trans: TranslationBundle;
+  timed: boolean;
 }
 
-function Row({ row, open, trans }: IRowProps): JSX.Element {
+function Row({ row, open, timed }: IRowProps): JSX.Element {
   const [unfolded, setUnfolded] = useState(open);
   return (
     <tbody>
@@ -116,26 +120,29 @@ function Row({ row, open, trans }: IRowProps): JSX.Element {
           <span aria-hidden="true">{ACTIONS[row.action]}</span> {row.action}
         </td>
         <td className="jp-RunbookStep-resource">
-          {readable(row.resource)}
-          {row.diff && (
+          {row.diff ? (
             <button
               type="button"
               className="jp-RunbookStep-unfold"
               aria-expanded={unfolded}
               onClick={() => setUnfolded(!unfolded)}
             >
-              {unfolded ? trans.__('hide diff') : trans.__('diff')}
+              {readable(row.resource)}
             </button>
+          ) : (
+            readable(row.resource)
           )}
         </td>
         <td>{readable(row.reason ?? '')}</td>
-        <td className="jp-RunbookStep-number">
-          {row.seconds === null ? '' : duration(row.seconds)}
-        </td>
+        {timed && (
+          <td className="jp-RunbookStep-number">
+            {row.seconds === null ? '' : duration(row.seconds)}
+          </td>
+        )}
       </tr>
       {row.diff && unfolded && (
         <tr>
-          <td colSpan={5}>
+          <td colSpan={timed ? 5 : 4}>
             <Diff text={row.diff} />
           </td>
         </tr>

@@ -15,6 +15,8 @@ const NAMED: readonly ChangeStatus[] = [
   'not-run'
 ];
 const NAMES = 6;
+/** With more tasks than this the table has a bar of its own to scroll it. */
+const OPEN_ROWS = 30;
 
 export interface IHostsProps {
   matrix: IMatrix;
@@ -27,7 +29,10 @@ export interface IHostsProps {
 export function Hosts({ matrix, trans }: IHostsProps): JSX.Element {
   const narrow = matrix.hosts.length <= COLUMNS;
   return (
-    <div className="jp-RunbookStep-scroll">
+    <div
+      className="jp-RunbookStep-scroll"
+      data-long={matrix.tasks.length > OPEN_ROWS}
+    >
       <table className="jp-RunbookStep-table jp-RunbookStep-hosts">
         <thead>
           <tr>

@@ -4,6 +4,8 @@ import {
   type TranslationBundle
 } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import { MessageLoop } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
 import React from 'react';
 
 import { readRecord } from '../record/record';
@@ -29,7 +31,8 @@ export class StepRenderer extends ReactWidget implements IRenderMime.IRenderer {
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._data = model.data[this._mimeType];
     this._text = String(model.data['text/plain'] ?? '');
-    this.update();
+    // At once, and not when the browser next paints: who waits for us measures what is there.
+    MessageLoop.sendMessage(this, Widget.Msg.UpdateRequest);
     return this.renderPromise ?? Promise.resolve();
   }
 

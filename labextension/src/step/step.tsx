@@ -3,7 +3,13 @@ import React from 'react';
 
 import { matrix } from '../record/matrix';
 import type { IError, IStepRecord } from '../record/record';
-import { STATUSES, about, duration, readable } from '../record/words';
+import {
+  STATUSES,
+  about,
+  duration,
+  readable,
+  shortTime
+} from '../record/words';
 import { Changes } from './changes';
 import { Facts } from './facts';
 import { Hosts } from './hosts';
@@ -59,14 +65,21 @@ function Head({ record, trans }: IStepProps): JSX.Element {
       {record.mode === 'check' && (
         <span className="jp-RunbookStep-tag">{trans.__('dry run')}</span>
       )}
-      <span className="jp-RunbookStep-where">
-        %%{readable(record.provider)}
-        {record.target && ` · ${readable(record.target)}`}
-        {' · '}
-        {duration(record.seconds)}
-      </span>
+      <span className="jp-RunbookStep-where">{where(record, trans)}</span>
     </header>
   );
+}
+
+function where(record: IStepRecord, trans: TranslationBundle): string {
+  const { actor, provider, target } = record;
+  const parts = [
+    `%%${provider}`,
+    target,
+    duration(record.seconds),
+    shortTime(record.started),
+    trans.__('%1 on %2', actor.user, actor.host)
+  ];
+  return readable(parts.filter(Boolean).join(' · '));
 }
 
 function Failure({ error }: { error: IError }): JSX.Element {
