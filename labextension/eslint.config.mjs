@@ -6,7 +6,7 @@ import globals from 'globals';
 import typescript from 'typescript-eslint';
 
 export default defineConfig([
-  { ignores: ['lib', 'coverage', 'node_modules', '*.js', 'style/*.js'] },
+  { ignores: ['lib', 'coverage', 'node_modules', '*.js', 'src/style/*.js'] },
   js.configs.recommended,
   typescript.configs.recommended,
   { plugins: { jupyter } },
