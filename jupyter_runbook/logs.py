@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StepLog"]
 
-# What a record keeps of a step's output, in characters; a text that fits into the first is kept there whole.
+# What a record keeps of a step's output, in characters; a text that fits into both is kept whole, as its head.
 HEAD_CHARS = 4000
 TAIL_CHARS = 8000
 
@@ -40,6 +40,7 @@ class StepLog:
         self._file: BufferedWriter | None = None
         self._hash = hashlib.sha256()
         self._bytes = 0
+        self._chars = 0
         self._lines = 0
         self._head = ""
         self._tail: deque[str] = deque()
@@ -58,6 +59,7 @@ class StepLog:
         raw = text.encode("utf-8", "backslashreplace")
         self._hash.update(raw)
         self._bytes += len(raw)
+        self._chars += len(text)
         self._lines += text.count("\n")
         self._last = text[-1]
         self._head += text[: HEAD_CHARS - len(self._head)]
@@ -76,7 +78,8 @@ class StepLog:
                 self.broken = self.broken or error
         if not self._bytes:
             return None
-        whole = self._bytes == len(self._head.encode("utf-8", "backslashreplace"))
+        between = self._chars - len(self._head)
+        whole = between <= TAIL_CHARS
         if (whole or self.broken) and self._file:
             self.path.unlink(missing_ok=True)
         kept = not whole and not self.broken
@@ -85,7 +88,7 @@ class StepLog:
             sha256=self._hash.hexdigest(),
             bytes=self._bytes,
             lines=self._lines + (self._last != "\n"),
-            head=self._head if whole else _whole_lines(self._head, first=True),
+            head=self._head + self.tail[len(self.tail) - between :] if whole else _whole_lines(self._head, first=True),
             tail=None if whole else _whole_lines(self.tail, first=False),
         )
 

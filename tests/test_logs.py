@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_runbook.display.words import log_text
 from jupyter_runbook.logs import HEAD_CHARS, TAIL_CHARS, StepLog
 
 
@@ -63,11 +64,11 @@ def test_one_endless_line_has_a_head_and_a_tail(log: StepLog) -> None:
 def test_a_log_that_can_not_be_kept_does_not_stop_the_step(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     log = StepLog(tmp_path / "file" / "1.log", tmp_path)
-    log.write("x\n" * HEAD_CHARS)
+    log.write("x\n" * TAIL_CHARS)
     said = log.close()
     assert isinstance(log.broken, OSError)
     assert said is not None
-    assert (said.path, said.lines) == (None, HEAD_CHARS)
+    assert (said.path, said.lines) == (None, TAIL_CHARS)
     assert said.tail
 
 
@@ -92,3 +93,27 @@ def test_any_output_is_digested_whole(tmp_path_factory: pytest.TempPathFactory, 
     said = log.close()
     assert (said.sha256 if said else None) == (hashlib.sha256(whole).hexdigest() if whole else None)
     assert said is None or said.head == "".join(pieces) or said.path
+
+
+@given(st.lists(st.integers(0, 3000), max_size=12))
+def test_the_first_and_the_last_lines_never_tell_a_line_twice(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    log = StepLog(folder / "1.log", folder)
+    lines = [f"{number} {'x' * length}\n" for number, length in enumerate(lengths)]
+    for line in lines:
+        log.write(line)
+    whole = "".join(lines)
+    said = log.close()
+    if said is None:
+        assert whole == ""
+    elif said.tail is None:
+        assert (said.head, said.path) == (whole, None)
+        assert len(whole) <= HEAD_CHARS + TAIL_CHARS
+    else:
+        assert whole.startswith(said.head)
+        assert whole.endswith(said.tail)
+        between = whole[len(said.head) : len(whole) - len(said.tail)]
+        assert len(said.head) + len(between) + len(said.tail) == len(whole)
+        assert f"… {between.count(chr(10))} lines more in " in log_text(said)

@@ -133,7 +133,7 @@ function Row({ row, open, timed }: IRowProps): JSX.Element {
             readable(row.resource)
           )}
         </td>
-        <td>{readable(row.reason ?? '')}</td>
+        <td className="jp-RunbookStep-why">{readable(row.reason ?? '')}</td>
         {timed && (
           <td className="jp-RunbookStep-number">
             {row.seconds === null ? '' : duration(row.seconds)}

@@ -1,0 +1,1 @@
+"""What people see of records in JupyterLab, in a real browser."""
