@@ -102,7 +102,7 @@ def _lab() -> Finding:
     version = _version("jupyterlab")
     if version:
         return Finding("JupyterLab", "ok", version, use)
-    return Finding("JupyterLab", "absent", "not installed", use, "pip install 'jupyter-runbook[lab]'")
+    return Finding("JupyterLab", "absent", "not installed", use, "pip install jupyterlab")
 
 
 def _extension() -> Finding:
@@ -114,7 +114,13 @@ def _extension() -> Finding:
     there = next((path for path in places if path.is_file()), None)
     if there:
         return Finding("JupyterLab extension", "ok", str(there.parent), use)
-    return Finding("JupyterLab extension", "absent", "not installed", use, "this version has none yet")
+    return Finding(
+        "JupyterLab extension",
+        "absent",
+        "not installed",
+        use,
+        "pip install --force-reinstall --no-deps jupyter-runbook; in a checkout: make lab",
+    )
 
 
 def _bash() -> Finding:

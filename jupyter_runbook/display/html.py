@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.display.matrix import grouped, matrix_html
-from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, safe, title
+from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, safe, short_time, title
 from jupyter_runbook.matrix import KINDS, matrix
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ OPEN_ROWS = 30
 OPEN_LINES = 25
 # So many lines of a running step's output are shown.
 TAIL_LINES = 20
+# Left to itself, JupyterLab puts a table's text to the right; a record's table is not left to it.
+LEFT = ' style="text-align:left"'
 
 
 def record_html(record: StepRecord) -> str:
     """Return a record as a fragment of HTML."""
-    parts = [f"<p><b>{STATUSES[record.status]} {safe(record.status)}</b> {safe(title(record))}</p>"]
+    who = f"{short_time(record.started)} · {record.actor.user} on {record.actor.host}"
+    parts = [f"<p><b>{STATUSES[record.status]} {safe(record.status)}</b> {safe(title(record))}<br>{safe(who)}</p>"]
     if record.error:
         parts.append(f"<p><b>{safe(record.error.kind)}</b>: {safe(about(record.error))}")
         parts.append(f"<br>→ {safe(record.error.hint)}</p>" if record.error.hint else "</p>")
@@ -68,7 +71,7 @@ def progress_html(progress: Progress) -> str:
         items = "".join(f"<li>{safe(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
         parts.append(f"<ul>{items}</ul>")
     if progress.matrix:
-        parts.append(matrix_html(progress.matrix))
+        parts.append(matrix_html(progress.matrix, cell=LEFT))
     lines = [] if progress.matrix else readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
     if any(lines):
         shown = safe("\n".join(lines))
@@ -86,6 +89,8 @@ def _fold(name: str, body: str, *, is_open: bool) -> str:
 
 
 def _rows(rows: Iterable[ChangeRecord]) -> str:
+    shown = list(rows)
+    columns = 5 if any(row.seconds is not None for row in shown) else 4
     cells = [
         (
             f"{STATUSES[row.status]} {row.status}",
@@ -94,10 +99,10 @@ def _rows(rows: Iterable[ChangeRecord]) -> str:
             row.reason or "",
             "" if row.seconds is None else f"{row.seconds:.1f} s",
         )
-        for row in rows
+        for row in shown
     ]
-    head = "".join(f"<th>{name}</th>" for name in ("Status", "Action", "Resource", "Why", "Time"))
-    body = "".join("<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    head = "".join(f"<th>{name}</th>" for name in ("Status", "Action", "Resource", "Why", "Time")[:columns])
+    body = "".join("<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row[:columns]) + "</tr>" for row in cells)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

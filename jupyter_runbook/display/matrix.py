@@ -56,20 +56,30 @@ def task_line(matrix: Matrix, task: str) -> str:
     return f"{SIGNS[worst(counts)]} {_short(task)}: {', '.join(told)}"
 
 
-def matrix_html(matrix: Matrix) -> str:
-    """Return a matrix as a table."""
+def matrix_html(matrix: Matrix, cell: str = "") -> str:
+    """Return a matrix as a table.
+
+    Parameters
+    ----------
+    matrix
+        The matrix.
+    cell
+        Attributes of each cell, with a space before them.
+    """
     if len(matrix.hosts) > HOSTS:
         rows = "".join(
-            f"<tr><td>{safe(SIGNS[worst(matrix.counts(task))])}</td><td>{safe(task_line(matrix, task)[2:])}</td></tr>"
+            f"<tr><td{cell}>{safe(SIGNS[worst(matrix.counts(task))])}</td>"
+            f"<td{cell}>{safe(task_line(matrix, task)[2:])}</td></tr>"
             for task in matrix.tasks
         )
         return f"<table><tbody>{rows}</tbody></table>"
-    head = "".join(f"<th>{safe(host)}</th>" for host in matrix.hosts)
+    head = "".join(f"<th{cell}>{safe(host)}</th>" for host in matrix.hosts)
     body = ""
     for task, by_host in matrix.tasks.items():
-        cells = "".join(f"<td>{safe(_cell(by_host[host])) if host in by_host else ''}</td>" for host in matrix.hosts)
-        body += f"<tr><th>{safe(task)}</th>{cells}</tr>"
-    return f"<table><thead><tr><th>Task</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+        states = [safe(_cell(by_host[host])) if host in by_host else "" for host in matrix.hosts]
+        cells = "".join(f"<td{cell}>{state}</td>" for state in states)
+        body += f"<tr><th{cell}>{safe(task)}</th>{cells}</tr>"
+    return f"<table><thead><tr><th{cell}>Task</th>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 class News:

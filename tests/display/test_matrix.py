@@ -106,7 +106,7 @@ def test_progress_shows_it() -> None:
         "  ● install: 1 ok, 1 changed",
         f"  ◌ next: 1 {RUNNING} (web2)",
     ]
-    assert "<th>web10</th>" in progress_html(progress)
+    assert '<th style="text-align:left">web10</th>' in progress_html(progress)
 
 
 NAMES = st.text(st.characters(exclude_characters=":\n"), min_size=1, max_size=8)
