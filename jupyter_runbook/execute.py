@@ -71,6 +71,8 @@ class Executor:
         Called in the caller's thread, at most five times a second while there is something new, else once a second.
     unexpected
         Turns an error that is none of ours into one.
+    shown
+        When the display was refreshed last, on the clock of `time.monotonic`.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Executor:
         ended: Callable[[Outcome], object] = lambda _outcome: None,
         refresh: Callable[[], object] = lambda: None,
         unexpected: Callable[[Exception], RunbookError] = lambda error: ToolFailed(f"{type(error).__name__}: {error}"),
+        shown: float = 0.0,
     ) -> None:
         self.plan = plan
         self.outcomes: dict[str, Outcome] = {}
@@ -97,6 +100,9 @@ class Executor:
         self._unexpected = unexpected
         self._events: SimpleQueue[Outcome | None] = SimpleQueue()
         self._news = False
+        self._shown = shown
+        # Whether something is to be shown that came too early after what was shown last.
+        self._due = False
         self._stopped_at: float | None = None
 
     def notify(self) -> None:
@@ -162,11 +168,11 @@ class Executor:
         self._events.put(Outcome(change, status, value, error, time.monotonic() - begun))
 
     def _wait(self) -> None:
-        """Take the events of the next moment, then refresh the display once."""
+        """Take the events of the next moment, then refresh the display once, if it is time."""
         if not self.running:
             return
-        ends = time.monotonic() + REFRESH_MOST
-        soonest = time.monotonic() + REFRESH_LEAST
+        soonest = self._shown + REFRESH_LEAST
+        ends = soonest if self._due else time.monotonic() + REFRESH_MOST
         while self.running:
             try:
                 event = self._events.get(timeout=max(0.0, ends - time.monotonic()))
@@ -180,8 +186,12 @@ class Executor:
                 if not self._events.qsize():
                     break
         self._check_grace()
-        self._news = False
-        self._refresh()
+        now = time.monotonic()
+        self._due = now < soonest
+        if not self._due:
+            self._shown = now
+            self._news = False
+            self._refresh()
 
     def _check_grace(self) -> None:
         error = self._stop.error

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.record import StepRecord
 
-__all__ = ["HELP", "run_line"]
+__all__ = ["COMMANDS", "HELP", "run_line"]
+
+#: The commands, in the order of the help.
+COMMANDS = ("params", "status", "secret")
 
 HELP = f"""%runbook COMMAND
 
+  params                  the parameters of this runbook: a form in JupyterLab, their values in a replay
   status                  every step of this session, with its status
   secret NAME [SOURCE]    bind a secret to the variable NAME; left out, SOURCE is the environment, else a prompt
                           ({FORMS})
@@ -27,7 +31,11 @@ example:
 
 
 def run_line(
-    line: str, records: Sequence[StepRecord], names: dict[str, Any], ask: Callable[[str], str] | None
+    line: str,
+    records: Sequence[StepRecord],
+    names: dict[str, Any],
+    ask: Callable[[str], str] | None,
+    params: Callable[[], str | None],
 ) -> str | None:
     """Run one ``%runbook`` line, and return what to print.
 
@@ -41,6 +49,8 @@ def run_line(
         The notebook's names, to bind in.
     ask
         Asks a person without echo; None where nobody can be asked.
+    params
+        Shows the runbook's parameters, or returns what to print of them.
 
     Raises
     ------
@@ -53,6 +63,8 @@ def run_line(
         return HELP
     if command == "status" and not rest:
         return status_text(records)
+    if command == "params" and not rest:
+        return params()
     if command == "secret" and len(rest) in (1, 2):
         name = rest[0]
         if not name.isidentifier():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.byhand import ByHand
 from jupyter_runbook.errors import StepFailed
-from jupyter_runbook.linemagic import HELP, run_line
-from jupyter_runbook.notebook import cell_info, notebook_folder, notebook_path
+from jupyter_runbook.linemagic import COMMANDS, HELP, run_line
+from jupyter_runbook.notebook import PARAMETERS, cell_info, notebook_folder, notebook_path, tags
 from jupyter_runbook.record import Approval, Status, utc
 from jupyter_runbook.registry import load, providers
 from jupyter_runbook.running import Step
@@ -43,6 +43,7 @@ class Magics:
         self._session: Session | None = None
         self._by_hand: ByHand | None = None
         self._hooked = False
+        self._parameters_cell: str | None = None
 
     def register(self) -> None:
         """Make a cell magic of each provider that is installed; none is imported.
@@ -78,6 +79,8 @@ class Magics:
         self._by_hand.cell_begins(info.cell_id, info.source)
 
     def _cell_begins(self, info: Any) -> None:
+        if PARAMETERS in tags({"metadata": cell_info(self.shell).metadata or {}}):
+            self._parameters_cell = info.raw_cell
         if self._by_hand and getattr(info, "store_history", True):
             self._by_hand.cell_begins(info.cell_id, info.raw_cell)
 
@@ -122,7 +125,7 @@ class Magics:
 
         @no_var_expand
         def magic(line: str) -> None:
-            text = run_line(line, self.records, self.shell.user_ns, self._asks_secretly())
+            text = run_line(line, self.records, self.shell.user_ns, self._asks_secretly(), self._params)
             if text is not None:
                 print(text)  # noqa: T201 -- the answer to what was typed
 
@@ -135,6 +138,11 @@ class Magics:
         if kernel is not None and not getattr(kernel, "_allow_stdin", False):
             return None
         return getpass.getpass
+
+    def _params(self) -> str | None:
+        from jupyter_runbook.widgets import show_parameters
+
+        return show_parameters(self.shell, self._parameters_cell)
 
     def _run(self, point: EntryPoint, line: str, body: str) -> None:
         info = cell_info(self.shell)
@@ -173,6 +181,9 @@ class Magics:
         def options(context: Any) -> dict[str, Any]:
             point = self._point(context.full_text) if context.cursor_line == 0 else None
             before, space, typed = context.text_until_cursor.rpartition(" ")
+            if before.strip() == "%runbook" and space:
+                said = [SimpleCompletion(text=name, type="magic") for name in COMMANDS if name.startswith(typed)]
+                return {"completions": said, "matched_fragment": typed, "suppress": True}
             if point is None or not space or not typed.startswith("-") or before.endswith("\\"):
                 return {"completions": []}
             flags = [flag for option in (*SHARED, *load(point).options) for flag in option.flags]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLDER",
+    "INJECTED",
     "KEY",
+    "PARAMETERS",
     "CellInfo",
     "CellStatus",
     "RunInfo",
@@ -36,6 +38,10 @@ __all__ = [
 
 #: Our key in a cell's and a notebook's metadata.
 KEY = "runbook"
+
+#: The tag of the cell that declares the parameters, and of the cell that a replay puts behind it (papermill's).
+PARAMETERS = "parameters"
+INJECTED = "injected-parameters"
 
 #: The folder beside a notebook for the journal, the logs and the locks.
 FOLDER = ".runbook"

@@ -96,9 +96,9 @@ class Running:
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing
         self._thread = threading.current_thread()
-        self._shown_at = 0.0
         for text in session.left_open():
             live.notice(session.redactor.text(text))
+        self._shown_at = time.monotonic()
         live.progress(self.draft.progress())
 
     @contextmanager
@@ -223,6 +223,7 @@ class Running:
             ended=self.draft.settle,
             refresh=lambda: self.live.progress(self.draft.progress(executor)),
             unexpected=self.unexpected,
+            shown=self._shown_at,
         )
         self.notify = executor.notify
         outcomes = executor.run()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from jupyter_runbook import execute
 from jupyter_runbook.errors import Denied, Interrupted, StepTimeout
-from jupyter_runbook.execute import Executor, Outcome
+from jupyter_runbook.execute import REFRESH_LEAST, Executor, Outcome
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.record import ChangeStatus
 from jupyter_runbook.stop import Stop
@@ -171,6 +173,23 @@ def test_news_refreshes_the_display_and_everything_is_told_in_the_callers_thread
     executor.run()
     assert [name for name, _ in told[:3]] == ["started", "refresh", "ended"]
     assert {thread for _, thread in told} == {here}
+
+
+def test_many_short_changes_refresh_the_display_no_more_often() -> None:
+    moments: list[float] = []
+    begun = time.monotonic()
+    executor = Executor(
+        Plan(tuple(change(str(number)) for number in range(60))),
+        lambda _: time.sleep(0.02),
+        Stop(),
+        workers=2,
+        refresh=lambda: moments.append(time.monotonic()),
+        shown=begun,
+    )
+    executor.run()
+    assert len(executor.outcomes) == 60
+    assert len(moments) >= 2
+    assert all(later - earlier >= REFRESH_LEAST for earlier, later in pairwise([begun, *moments]))
 
 
 @st.composite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -75,6 +76,16 @@ def test_output_is_shown_before_the_step_ends(lab: Kernel, shared: tuple[Kernel,
     assert lab.run(script, seen=seen).record["status"] == "changed"
 
 
+def test_live_progress_comes_at_most_five_times_a_second(lab: Kernel) -> None:
+    reply = lab.run("%%shell\nfor i in $(seq 300); do echo line $i; sleep 0.01; done")
+    updates = [one["header"]["date"] for one in reply.messages if one["msg_type"] == "update_display_data"]
+    running = [one for one in reply.shown if MIME not in one]
+    assert 3 <= len(running) <= 5 * reply.record["seconds"] + 2
+    # The record itself comes at once.
+    for earlier, later in pairwise(updates[:-1]):
+        assert (later - earlier).total_seconds() > 0.15
+
+
 def test_a_failure_is_a_few_lines_and_stops_the_queue(lab: Kernel) -> None:
     reply = lab.run("%%shell --name break-it\ntrue\nls /no/such/path")
     assert reply.status == "error"
@@ -95,6 +106,8 @@ BAD = [
     ("%runbook nonsense", "%runbook can't read: nonsense"),
     ("%runbook secret no_such_variable", "nobody can be asked here"),
     ("%runbook secret 1a", "can't be the name of a variable"),
+    ("%runbook params", "the notebook's file is not known here"),
+    ("%runbook params all", "%runbook can't read: params all"),
 ]
 
 
@@ -117,6 +130,9 @@ def test_help_and_tab(lab: Kernel) -> None:
     assert "--unless" in lab.complete("%%shell --creates x --")
     assert "--creates" not in lab.complete("x = 3\nx.--c")
     assert "--creates" not in lab.complete("%%shell\necho --c")
+    assert lab.complete("x = 3\n%runbook p") == ["params"]
+    assert set(lab.complete("%runbook ")) == {"params", "status", "secret"}
+    assert "status" not in lab.complete("%runbook secret s")
 
 
 def test_names_of_the_notebook_are_values_of_the_script(lab: Kernel) -> None:
@@ -154,6 +170,18 @@ def test_a_secret_comes_from_the_environment_and_is_shown_nowhere(lab: Kernel) -
     typed = lab.run("%runbook secret typed prompt", answer="typed-secret")
     assert typed.status == "ok"
     assert lab.run("print(typed)").text == "[secret typed]\n"
+
+
+def test_parameters_are_a_form_where_somebody_can_fill_it_in(lab: Kernel) -> None:
+    cell = "site = 'berlin'  # where\nreplicas: int = 3\n"
+    lab.run(cell, {"tags": ["parameters"]})
+    lab.run("site = 'paris'")
+    form, values = lab.run("%runbook params", answer="").shown
+    assert "application/vnd.jupyter.widget-view+json" in form
+    assert values["text/plain"] == "parameters\n  site     = paris  # where\n  replicas = 3"
+    # Where nobody can answer there are the values alone.
+    [alone] = lab.run("%runbook params").shown
+    assert alone == values
 
 
 def test_the_stop_button_ends_a_step_within_seconds(lab: Kernel) -> None:

@@ -15,28 +15,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_runbook import __version__
+from tests.checkout import ROOT, checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout."""
+    return checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout of what git has or would take, with nothing built in it."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def environment(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def environment(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a virtual environment into which nothing but the project was installed, by a shell that has no node."""
     folder = tmp_path_factory.mktemp("environment")
     traps = folder / "traps"
@@ -50,7 +42,7 @@ def environment(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = folder / "venv/bin/python"
     pip = [str(uv), "pip", "install", "--python", str(python)] if uv.exists() else [str(python), "-m", "pip", "install"]
-    done = subprocess.run([*pip, str(checkout)], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([*pip, str(source)], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     yield folder / "venv"
     shutil.rmtree(folder)
@@ -89,14 +81,14 @@ def test_the_built_extension_is_installed_once(environment: Path) -> None:
     assert (environment / "share/jupyter/labextensions/jupyter-runbook/install.json").is_file()
 
 
-def test_a_wheel_of_an_sdist_is_not_built_again(checkout: Path, environment: Path, tmp_path: Path) -> None:
+def test_a_wheel_of_an_sdist_is_not_built_again(source: Path, environment: Path, tmp_path: Path) -> None:
     # `environment` has built the extension in the checkout.
     assert environment.is_dir()
     uv = Path(sys.prefix, "bin/uv")
     if not uv.exists():
         pytest.skip("uv builds it; `make test` has it")
     env = {**os.environ, "npm_config_registry": "http://127.0.0.1:9/"}
-    done = subprocess.run([uv, "build", "-o", tmp_path, checkout], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([uv, "build", "-o", tmp_path, source], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()

@@ -63,8 +63,8 @@ def params(runbook: Path, *, as_json: bool) -> None:
     import json
 
     from jupyter_runbook.notebook import read_notebook
+    from jupyter_runbook.parameters import declared
     from jupyter_runbook.replay.described import params_json, params_text
-    from jupyter_runbook.replay.parameters import declared
 
     known = declared(read_notebook(runbook), str(runbook))
     if as_json:

@@ -28,7 +28,7 @@ def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list
 
     from jupyter_runbook.errors import RunbookError
     from jupyter_runbook.notebook import read_notebook
-    from jupyter_runbook.replay.parameters import declared
+    from jupyter_runbook.parameters import declared
 
     try:
         words, at = shlex.split(os.environ.get("COMP_WORDS", "")), os.environ.get("COMP_CWORD", "")

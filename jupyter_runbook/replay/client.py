@@ -15,9 +15,8 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
-from jupyter_runbook.notebook import KEY, Verdict, tags
+from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
-from jupyter_runbook.replay.parameters import INJECTED
 from jupyter_runbook.worklog import judge
 
 if TYPE_CHECKING:

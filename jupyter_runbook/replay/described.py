@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.display.words import readable
-from jupyter_runbook.replay.parameters import TAG
+from jupyter_runbook.parameters import HOW
 from jupyter_runbook.secret import Secret, secret_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jupyter_runbook.replay.parameters import Parameter
+    from jupyter_runbook.parameters import Parameter
 
 __all__ = ["params_json", "params_text"]
 
@@ -27,6 +27,7 @@ def params_json(known: Mapping[str, Parameter] | None) -> list[dict[str, Any]]:
             "types": list(one.types),
             "required": one.default is None,
             "default": _json(one),
+            "choices": list(one.choices) or None,
             "description": one.description,
         }
         for one in (known or {}).values()
@@ -36,12 +37,13 @@ def params_json(known: Mapping[str, Parameter] | None) -> list[dict[str, Any]]:
 def params_text(known: Mapping[str, Parameter] | None, file: str) -> str:
     """Return the same for people."""
     if not known:
-        why = f"tag the cell that declares them with {TAG}, as papermill does" if known is None else "its cell has none"
+        why = HOW if known is None else "its cell has none"
         return f"{file} takes no parameters: {why}"
     rows = []
     for one in known.values():
         default = "has to be given" if one.default is None else f"= {_shown(one)}"
-        rows.append([one.name, " or ".join(one.types) or "any", default, one.description or ""])
+        kind = " or ".join(map(repr, one.choices) if one.choices else one.types) or "any"
+        rows.append([one.name, kind, default, one.description or ""])
     widths = [min(max(len(row[column]) for row in rows), 40) for column in range(3)]
     lines = []
     for row in rows:

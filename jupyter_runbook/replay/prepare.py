@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import NotANotebook, Where
-from jupyter_runbook.notebook import cell_source
-from jupyter_runbook.replay.parameters import INJECTED
+from jupyter_runbook.notebook import INJECTED, cell_source
 from jupyter_runbook.replay.sealing import split
 
 if TYPE_CHECKING:

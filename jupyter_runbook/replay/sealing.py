@@ -9,8 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.notebook import tags
-from jupyter_runbook.replay.parameters import INJECTED
+from jupyter_runbook.notebook import INJECTED, tags
 from jupyter_runbook.secret import Secret, secret_by_name
 
 if TYPE_CHECKING:

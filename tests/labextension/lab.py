@@ -62,20 +62,24 @@ def launch(playwright: Playwright, folder: Path) -> Browser:
 
 
 class Lab:
-    """A JupyterLab of this Python, from its start to its end.
+    """A JupyterLab, from its start to its end.
 
     Parameters
     ----------
     folder
-        Where its folders are made: ``notebooks`` is what it shows.
+        Where its folders are made.
+    notebooks
+        The folder that it shows; left out, one of that name in ``folder``.
+    prefix
+        The environment that it is installed in; left out, that of these tests.
     """
 
-    def __init__(self, folder: Path) -> None:
-        built = Path(sys.prefix, "share/jupyter/labextensions/jupyter-runbook/package.json")
-        if not built.is_file():
+    def __init__(self, folder: Path, notebooks: Path | None = None, prefix: Path | None = None) -> None:
+        prefix = prefix or Path(sys.prefix)
+        if not (prefix / "share/jupyter/labextensions/jupyter-runbook/package.json").is_file():
             leave_out("chromium", "the JupyterLab extension is not built; `make test` builds it")
-        self.notebooks = folder / "notebooks"
-        self.notebooks.mkdir()
+        self.notebooks = notebooks or folder / "notebooks"
+        self.notebooks.mkdir(exist_ok=True)
         self._log = folder / "lab.log"
         self._token = secrets.token_hex(16)
         with closing(socket.create_server(("127.0.0.1", 0))) as server:
@@ -84,7 +88,7 @@ class Lab:
         news = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
         news.parent.mkdir(parents=True)
         news.write_text('{"checkForUpdates": false, "fetchNews": "false"}')
-        command = [sys.executable, "-m", "jupyter", "lab", "--allow-root", "--no-browser"]
+        command = [str(prefix / "bin/python"), "-m", "jupyter", "lab", "--allow-root", "--no-browser"]
         options = {
             "IdentityProvider.token": self._token,
             "LabApp.expose_app_in_browser": "True",
@@ -224,8 +228,8 @@ def run_all(tab: Tab) -> None:
     tab.command("notebook:run-all-cells")
 
 
-def notebook(path: Path, *cells: str | Mapping[str, Any]) -> None:
-    """Write a notebook of code cells: each its source, or its one output."""
+def notebook(path: Path, *cells: str | Mapping[str, Any], parameters: str | None = None) -> None:
+    """Write a notebook of code cells: each its source, or its one output; the first may be the parameters cell."""
     made: list[dict[str, Any]] = [
         {
             "cell_type": "code",
@@ -237,6 +241,9 @@ def notebook(path: Path, *cells: str | Mapping[str, Any]) -> None:
         }
         for number, cell in enumerate(cells)
     ]
+    if parameters is not None:
+        first: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": [], "source": parameters}
+        made.insert(0, {**first, "id": "parameters", "metadata": {"tags": ["parameters"]}})
     spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path.write_text(
         json.dumps({"cells": made, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}), "utf-8"

@@ -174,3 +174,20 @@ def test_a_dry_replay_changes_nothing(place: Place) -> None:
     assert "dry run" in place.command("jupyter", "runbook", "status", "out.ipynb").out
     assert place.replay("a.ipynb", "real.ipynb").code == 0
     assert [step["status"] for step in place.status("real.ipynb")["steps"]] == ["changed", "ok", "ok", "ok"]
+
+
+def test_the_parameters_are_shown_and_nothing_is_asked(place: Place, tmp_path: Path) -> None:
+    write(place.folder / "a.ipynb", [DECLARED, LOAD, "%runbook params"], {0: ["parameters"]})
+    (tmp_path / "word").write_text(WORD)
+    given = ("-p", "site", "<b>bonn</b>", "-s", "db_password=file:word")
+    for command in (("jupyter-runbook", "replay"), ("papermill", "--engine", "runbook", "--no-progress-bar")):
+        words = given if command[0] != "papermill" else ("-p", "site", "<b>bonn</b>", "-p", "db_password", WORD)
+        done = place.command(*command, *words, "a.ipynb", f"{command[0]}.ipynb")
+        assert done.code == 0, done.err
+        [shown] = place.load(f"{command[0]}.ipynb").cells[-1].outputs
+        assert set(shown.data) == {"text/html", "text/plain"}
+        assert "&lt;b&gt;bonn&lt;/b&gt;</td>" in shown.data["text/html"]
+        assert "[secret db_password]" in shown.data["text/html"]
+        assert "n           = 1\n" in shown.data["text/plain"]
+    (tmp_path / "word").unlink()
+    assert WORD not in everything(place.folder)

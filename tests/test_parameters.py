@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_runbook.errors import BadInput
-from jupyter_runbook.replay.parameters import declared, parse
+from jupyter_runbook.parameters import declared, parse
 
 CELL = """# What the site is.
 %load_ext jupyter_runbook
@@ -142,3 +142,42 @@ def test_any_text_is_a_value_or_bad_input(text: str) -> None:
             parse({name: text}, runbook(), "rb.ipynb")
         except BadInput:
             continue
+
+
+CHOICES = """size: Literal["s", "m", "l"] = "m"
+level: "Literal[1, 2] | None" = None  # how loud
+tier = "web"  # where it runs; one of: web, store or cache.
+port = 80  # one of: 80, 443
+host = "a"  # one of the hosts
+odd = 3  # one of: x, y
+"""
+
+
+def test_the_choices_that_a_cell_names() -> None:
+    found = declared(runbook(CHOICES), "rb.ipynb")
+    assert found is not None
+    assert {one.name: (one.types, one.choices) for one in found.values()} == {
+        "size": (("str",), ("s", "m", "l")),
+        "level": (("int", "None"), (1, 2)),
+        "tier": (("str",), ("web", "store", "cache")),
+        "port": (("int",), (80, 443)),
+        "host": (("str",), ()),
+        "odd": (("int",), ()),  # they are none of its type
+    }
+
+
+def test_another_value_than_one_of_the_choices() -> None:
+    assert parse({"size": "l", "port": "443", "level": "null"}, runbook(CHOICES), "rb.ipynb") == {
+        "size": "l",
+        "port": 443,
+        "level": None,
+    }
+    for name, text, told in (
+        ("size", "xl", "takes one of s, m, l, not 'xl'"),
+        ("port", "8080", "takes one of 80, 443, not 8080"),
+        ("level", "3", "takes one of 1, 2, not 3"),
+        ("level", "x", "takes int or None, not 'x'"),
+    ):
+        with pytest.raises(BadInput) as caught:
+            parse({name: text}, runbook(CHOICES), "rb.ipynb")
+        assert caught.value.message == f"the parameter {name} {told}"

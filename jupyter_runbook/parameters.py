@@ -8,6 +8,8 @@ and an annotation alone that there is no default::
     replicas: int = 3
     image: str | None = None
     owner: str               # who is called when it fails; has to be given
+    size: Literal["s", "m", "l"] = "m"
+    tier = "web"             # where it runs; one of: web, store
 """
 
 from __future__ import annotations
@@ -21,24 +23,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, InvalidSpec, Where
-from jupyter_runbook.notebook import cell_source, tags
+from jupyter_runbook.notebook import PARAMETERS, cell_source, tags
 from jupyter_runbook.secret import Secret, secret_by_name
 from jupyter_runbook.spec.yamltext import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["INJECTED", "TAG", "Parameter", "declared", "parse", "values_of"]
+__all__ = ["HOW", "Parameter", "declared", "declared_in", "parse", "values_of"]
 
-#: The tag of the cell that declares the parameters, and of the cell that a replay puts behind it.
-TAG = "parameters"
-INJECTED = "injected-parameters"
+#: How a runbook gets parameters.
+HOW = f"tag the cell that declares them with {PARAMETERS}, as papermill does"
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": type(None)}
 _SPELLED = {"list": "a list (as JSON)", "dict": "a mapping (as JSON)", "bool": "true or false"}
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+_CHOICES = re.compile(r"\bone of: *(.+?)[.;]?$", re.IGNORECASE)
 _MAGIC = re.compile(r"^\s*[%!]")
 
 
@@ -56,12 +58,16 @@ class Parameter:
         Its default as the cell writes it; None where it has to be given.
     description
         The comment at the end of its line.
+    choices
+        The values that it may have, as ``Literal`` in its annotation or ``one of: a, b`` at the end of its comment has
+        them; none where it may have any.
     """
 
     name: str
     types: tuple[str, ...]
     default: str | None
     description: str | None = None
+    choices: tuple[Any, ...] = ()
 
     def value(self, text: str) -> Any:
         """Return the value that a text on the command line means; a text stays one where the type says so.
@@ -72,18 +78,24 @@ class Parameter:
             It is of another type; the message says which are good.
         """
         if "str" in self.types and not (set(self.types) & {"int", "float", "bool"}):
-            return None if text in ("null", "None") and "None" in self.types else text
+            return self.check(None if text in ("null", "None") and "None" in self.types else text)
         return self.check(_guess(text))
 
     def check(self, value: Any) -> Any:
-        """Return a value that has one of the types; a whole number may stand for a float.
+        """Return a value that has one of the types and is one of the choices; a whole number may stand for a float.
 
         Raises
         ------
         ValueError
-            It is of another type.
+            It is of another type, or none of the choices.
         """
-        kind = "None" if value is None else "str" if isinstance(value, Secret) else type(value).__name__
+        value = self._typed(value)
+        if self.choices and value not in self.choices and not (value is None and "None" in self.types):
+            raise ValueError(f"takes one of {', '.join(map(str, self.choices))}, not {value!r}")
+        return value
+
+    def _typed(self, value: Any) -> Any:
+        kind = "str" if isinstance(value, Secret) else _kind(value)
         if not self.types or kind in self.types:
             return value
         if kind == "int" and "float" in self.types:
@@ -100,18 +112,35 @@ def declared(notebook: Mapping[str, Any], file: str) -> dict[str, Parameter] | N
         The cell is no Python, with its line.
     """
     for number, cell in enumerate(notebook["cells"], 1):
-        if cell["cell_type"] == "code" and TAG in tags(cell):
-            source = cell_source(cell)
-            # IPython's own lines may stand in it; a comment in their place keeps the lines' numbers.
-            lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
-            try:
-                tree = ast.parse("\n".join(lines))
-            except (SyntaxError, ValueError) as error:
-                where = Where(file, str(number), getattr(error, "lineno", None))
-                raise InvalidSpec(f"the parameters cell is no Python: {error.args[0]}", where=where) from None
-            found = [_parameter(node, lines) for node in tree.body]
-            return {one.name: one for one in found if one}
+        if cell["cell_type"] == "code" and PARAMETERS in tags(cell):
+            return declared_in(cell_source(cell), Where(file, str(number)))
     return None
+
+
+def declared_in(source: str, where: Where) -> dict[str, Parameter]:
+    """Return the parameters that a parameters cell declares, by name.
+
+    Parameters
+    ----------
+    source
+        The cell's source.
+    where
+        The cell, for errors.
+
+    Raises
+    ------
+    InvalidSpec
+        It is no Python, with its line.
+    """
+    # IPython's own lines may stand in it; a comment in their place keeps the lines' numbers.
+    lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError) as error:
+        place = Where(where.file, where.cell, getattr(error, "lineno", None))
+        raise InvalidSpec(f"the parameters cell is no Python: {error.args[0]}", where=place) from None
+    found = [_parameter(node, lines) for node in tree.body]
+    return {one.name: one for one in found if one}
 
 
 def parse(
@@ -143,7 +172,9 @@ def parse(
     names = dict.fromkeys([*values, *given])
     if known is None and names:
         raise BadInput(
-            "it takes no parameters", where=where, hint=f"tag the cell that declares them with {TAG}, as papermill does"
+            "it takes no parameters",
+            where=where,
+            hint=HOW,
         )
     known = known or {}
     found = {}
@@ -209,7 +240,33 @@ def _parameter(node: ast.stmt, lines: list[str]) -> Parameter | None:
     rest = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset or 0 :].decode()
     comment = _comment(rest) or _above(lines, node.lineno - 1)
     types = _annotated(annotation) if annotation is not None else _of(value) if value is not None else ()
-    return Parameter(target.id, types, None if value is None else ast.unparse(value), comment or None)
+    choices = _literals(annotation) or _listed(comment, types)
+    return Parameter(target.id, types, None if value is None else ast.unparse(value), comment or None, choices)
+
+
+def _literals(annotation: ast.expr | None) -> tuple[Any, ...]:
+    """Return the choices that an annotation names: ``Literal["s", "m"]``."""
+    match annotation:
+        case ast.Constant(value=str(text)):
+            with suppress(SyntaxError):
+                return _literals(ast.parse(text, mode="eval").body)
+        case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal"), slice=inner):
+            with suppress(ValueError, TypeError):
+                found = ast.literal_eval(inner)
+                return found if isinstance(found, tuple) else (found,)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return (*_literals(left), *_literals(right))
+    return ()
+
+
+def _listed(comment: str, types: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return the choices that a comment names: ``one of: web, store``."""
+    found = _CHOICES.search(comment)
+    words = [word.strip() for word in found[1].replace(" or ", ", ").split(",")] if found else []
+    reads = Parameter("", types, None).value
+    with suppress(ValueError):
+        return tuple(reads(word) for word in words if word)
+    return ()
 
 
 def _comment(text: str) -> str:
@@ -224,7 +281,7 @@ def _above(lines: list[str], at: int) -> str:
             break
         found.insert(0, text)
     # The cell's own heading, as papermill writes it, describes none of them.
-    return "" if found and found[0].lower() == TAG else " ".join(found)
+    return "" if found and found[0].lower() == PARAMETERS else " ".join(found)
 
 
 def _guess(text: str) -> Any:
@@ -259,12 +316,18 @@ def _annotated(node: ast.expr) -> tuple[str, ...]:
         case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
             inside = _annotated(inner)
             found = (*inside, "None") if inside else ()
+        case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal")):
+            found = tuple(dict.fromkeys(_kind(one) for one in _literals(node)))
         case ast.Subscript(value=outer):
             found = _annotated(outer)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             sides = _annotated(left), _annotated(right)
             found = (*sides[0], *sides[1]) if all(sides) else ()
     return found
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 def _of(node: ast.expr) -> tuple[str, ...]:
