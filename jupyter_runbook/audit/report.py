@@ -15,7 +15,7 @@ from jupyter_runbook.audit.status import counts, sign
 from jupyter_runbook.display.html import notice_html, record_html, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
 from jupyter_runbook.display.outputs import error_line, output_html
-from jupyter_runbook.display.words import safe, short_time
+from jupyter_runbook.display.words import safe, short_time, verbatim
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
 from jupyter_runbook.worklog import data, outputs, record_of
@@ -63,7 +63,7 @@ def report_html(log: WorkLog) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'{GENERATOR} {escape(__version__)}">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{safe(title)}: {safe(log.status)}</title>",
+        f"<title>{verbatim(title)}: {verbatim(log.status)}</title>",
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{safe(title)}</h1>",
         f"<p><b>{sign(log.status)} {safe(log.status)}</b> · {safe(_tally(log))}</p>",
@@ -170,13 +170,13 @@ def _cells(log: WorkLog) -> Iterator[str]:
         elif cell["cell_type"] == "markdown":
             yield f'<section class="prose">{markdown_html(cell_source(cell), below=2)}</section>'
         elif cell["cell_type"] == "raw":
-            yield f"<pre>{safe(cell_source(cell))}</pre>"
+            yield f"<pre>{verbatim(cell_source(cell))}</pre>"
 
 
 def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
     status = logged.steps[0].status if len(logged.steps) == 1 else logged.status
     why = f": {safe(logged.why)}" if logged.why else ""
-    source = f"<pre><code>{safe(logged.source.rstrip())}</code></pre>"
+    source = f"<pre><code>{verbatim(logged.source.rstrip())}</code></pre>"
     lines = logged.source.rstrip().count("\n") + 1
     if lines > OPEN_CODE:
         source = f"<details><summary>Code, {lines} lines</summary>{source}</details>"

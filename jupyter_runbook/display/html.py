@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.display.matrix import grouped, matrix_html
-from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, origin, readable, safe, short_time, title
+from jupyter_runbook.display.words import (
+    ACTIONS,
+    STATUSES,
+    about,
+    log_text,
+    origin,
+    readable,
+    safe,
+    short_time,
+    title,
+    verbatim,
+)
 from jupyter_runbook.matrix import KINDS, matrix
 
 if TYPE_CHECKING:
@@ -46,7 +57,7 @@ def record_html(record: StepRecord) -> str:
         parts.append(_fold("Changes", _rows(rows), is_open=len(rows) <= OPEN_ROWS))
     diffs = grouped(row for row in record.changes if row.diff)
     if diffs:
-        body = "".join(f"<p>{safe(row.resource)}</p><pre>{safe(row.diff or '')}</pre>" for row in diffs)
+        body = "".join(f"<p>{safe(row.resource)}</p><pre>{verbatim(row.diff or '')}</pre>" for row in diffs)
         parts.append(_fold("Diff", body, is_open=record.status == "planned" and len(diffs) <= OPEN_ROWS))
     if record.log:
         text = log_text(record.log)
@@ -54,7 +65,7 @@ def record_html(record: StepRecord) -> str:
         parts.append(
             _fold(
                 f"Output, {record.log.lines} line{'' if record.log.lines == 1 else 's'}",
-                f"<pre>{safe(text)}</pre>",
+                f"<pre>{verbatim(text)}</pre>",
                 is_open=is_open,
             )
         )
@@ -74,7 +85,7 @@ def progress_html(progress: Progress) -> str:
         parts.append(matrix_html(progress.matrix, cell=LEFT))
     lines = [] if progress.matrix else readable(progress.tail).rstrip("\n").split("\n")[-TAIL_LINES:]
     if any(lines):
-        shown = safe("\n".join(lines))
+        shown = verbatim("\n".join(lines))
         parts.append(f"<pre>{shown}</pre>")
     return f"<div>{''.join(parts)}</div>"
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.display.markdown import markdown_html
-from jupyter_runbook.display.words import readable, safe
+from jupyter_runbook.display.words import readable, verbatim
 from jupyter_runbook.worklog import data
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def error_line(output: Mapping[str, Any]) -> str:
 def _image(mime: str, text: str, words: str) -> str:
     # A picture of SVG runs no script inside <img>.
     data = base64.b64encode(text.encode()).decode() if mime == "image/svg+xml" else "".join(text.split())
-    return f'<p><img src="data:{mime};base64,{escape(data)}" alt="{safe(words)}"></p>'
+    return f'<p><img src="data:{mime};base64,{escape(data)}" alt="{verbatim(words)}"></p>'
 
 
 def _lines(text: str) -> str:

@@ -11,7 +11,7 @@ from jupyter_runbook.plan import Action
 if TYPE_CHECKING:
     from jupyter_runbook.record import ErrorRecord, Log, StepRecord
 
-__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "safe", "short_time", "title"]
+__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "safe", "short_time", "title", "verbatim"]
 
 #: The sign of an action, as the plans of infrastructure tools show it.
 ACTIONS = {
@@ -37,6 +37,8 @@ STATUSES = {
 
 # Control sequences of terminals: colours, cursor moves, window titles (ECMA-48, and xterm's OSC).
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_]|[()][0-9A-B])")
+# What begins a formula of TeX.
+_MATH = re.compile(r"[$\\]+")
 # What is left of control characters, and those that turn the direction of reading, so that a line reads as another.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -48,9 +50,18 @@ def readable(text: str) -> str:
     return _UNPRINTABLE.sub("�", "\n".join(lines))
 
 
-def safe(text: str) -> str:
-    """Return anybody's text as HTML shows it: nothing in it is interpreted."""
+def verbatim(text: str) -> str:
+    """Return anybody's text as it may stand in ``<pre>``, in a title or an attribute: nothing in it is interpreted."""
     return escape(readable(text))
+
+
+def safe(text: str) -> str:
+    """Return anybody's text as it may stand anywhere in HTML: nothing in it is interpreted, by MathJax neither.
+
+    JupyterLab and code-review pages take what stands between two dollars for a formula, but for ``<pre>``, and but for
+    a sign that an element is around (MathJax's documentation, "The MathJax Components", on delimiters).
+    """
+    return _MATH.sub(r"<span>\g<0></span>", verbatim(text))
 
 
 def title(record: StepRecord) -> str:

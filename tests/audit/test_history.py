@@ -133,7 +133,7 @@ def test_params(place: Place) -> None:
     found = json.loads(place.command("jupyter", "runbook", "params", "a.ipynb", "--json").out)
     assert found[1] == {
         "name": "owner", "types": ["str"], "required": True, "default": None,
-        "description": "who is called when it fails",
+        "choices": None, "description": "who is called when it fails",
     }  # fmt: skip
     assert [one["default"] for one in found] == ["berlin", None, None, "[secret db_password]", "open"]
     assert "hunter2" not in done.out

@@ -30,7 +30,7 @@ VOID = {"meta", "img", "br", "hr"}
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "h4", "h5", "h6", "p", "b", "em", "strong", "s",
     "code", "pre", "a", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "section",
-    "div", "blockquote", "img", "br", "hr",
+    "div", "blockquote", "img", "br", "hr", "span",
 }  # fmt: skip
 ATTRIBUTES = {
     "charset", "name", "content", "http-equiv", "lang", "id", "class", "href", "src", "alt", "open", "start", "title",
@@ -135,7 +135,7 @@ def test_the_quick_starts_page(place: Place) -> None:
     assert place.replay(quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made")).code == 0
     assert place.command("jupyter-runbook", "report", "out.ipynb").out == "report: out.html\n"
     page = Page((place.folder / "out.html").read_text())
-    assert "✓ done · steps: 3 changed, 2 ok, 1 planned; cells: 11 done" in page.text
+    assert "✓ done · steps: 3 changed, 2 ok, 1 planned; cells: 12 done" in page.text
     assert "What went wrong" not in page.text
     assert "status 200, contains 'port=8080'" in page.text
     # Again, over the earlier one.

@@ -18,7 +18,7 @@ from jupyter_runbook.display import bundle
 from jupyter_runbook.display.html import notice_html, progress_html, record_html
 from jupyter_runbook.display.matrix import grouped
 from jupyter_runbook.display.text import record_text
-from jupyter_runbook.display.words import log_text, readable
+from jupyter_runbook.display.words import log_text, readable, safe, verbatim
 from jupyter_runbook.matrix import KINDS, matrix
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import MIME_TYPE, ChangeRecord, ChangeStatus, ErrorRecord, Log, Status, StepRecord
@@ -27,7 +27,24 @@ from jupyter_runbook.session import Progress
 from tests.test_record import DRAFT, EXAMPLES, NOTHING, ROW
 
 RECORD = seal(DRAFT, NOTHING)
-ALLOWED = {"div", "p", "b", "br", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "ul", "li"}
+ALLOWED = {
+    "div",
+    "p",
+    "b",
+    "br",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "details",
+    "summary",
+    "pre",
+    "ul",
+    "li",
+    "span",
+}
 
 
 class Reader(HTMLParser):
@@ -134,6 +151,14 @@ def test_nothing_that_a_task_or_service_says_is_interpreted(text: str) -> None:
     assert shown.count("onerror=alert(1)") >= 8
     assert "onerror" in read(progress_html(Progress(text, text, 1, [(text, 1.0), (text, 2.0)], 1, 3, text)))
     assert "onerror" in read(notice_html(text))
+
+
+def test_nothing_is_taken_for_a_formula() -> None:
+    # MathJax looks for pairs of signs with no element between them, and not into <pre>.
+    assert safe("$a$ \\(b\\) $$c$$ <") == (
+        "<span>$</span>a<span>$</span> <span>\\</span>(b<span>\\</span>) <span>$$</span>c<span>$$</span> &lt;"
+    )
+    assert verbatim("$a$ <") == "$a$ &lt;"
 
 
 # The JupyterLab extension's tests hold it to the same files.

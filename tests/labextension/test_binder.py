@@ -40,7 +40,7 @@ def test_what_the_project_needs_is_pinned_to_what_it_takes() -> None:
     assert sorted(built) == sorted(project["build-system"]["requires"])
 
 
-def test_what_is_built_opens_the_quick_start(browser: Browser, tmp_path: Path) -> None:
+def test_what_is_built_opens_the_quick_start(browser: Browser, tmp_path: Path, shots: Path) -> None:
     repository = checkout(tmp_path / "home")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     env = {**os.environ, "PATH": f"{tmp_path}/venv/bin:{os.environ['PATH']}"}
@@ -54,10 +54,13 @@ def test_what_is_built_opens_the_quick_start(browser: Browser, tmp_path: Path) -
     lab = Lab(tmp_path / "jupyter", repository, tmp_path / "venv")
     try:
         tab = Tab(browser, lab)
+        tab.page.set_viewport_size({"width": 1300, "height": 8000})
         panel = tab.open("notebooks/00-quickstart.ipynb")
         run_all(tab)
-        last = panel.locator(".jp-CodeCell").last
-        expect(last.locator(".jp-RunbookStep-status")).to_have_text("✓ ok", timeout=60_000)
+        ends = ["● changed", "● changed", "✓ ok", "● changed", "✓ ok", "○ planned"]
+        expect(panel.locator(".jp-RunbookStep-status")).to_have_text(ends, timeout=60_000)
+        expect(panel.locator(".jp-RunbookForm-site input")).to_have_value("berlin")
+        tab.page.screenshot(path=str(shots / "binder.png"))
         assert tab.errors == []
         tab.close()
     finally:

@@ -39,6 +39,7 @@ def test_a_form_binds_what_is_typed_and_tells_what_does_not_fit(lab: Lab, tab: T
     shown = panel.locator(".jp-RenderedHTML table")
     expect(shown).to_contain_text("berlin (default)")
     expect(panel.get_by_text("the site's <b>name</b>").first).to_be_visible()
+    expect(shown).to_contain_text("how many, and $no$ formula")
 
     # It is told at the key that makes it wrong, and the variable is what it was.
     replicas.press("End")

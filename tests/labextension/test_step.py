@@ -22,7 +22,8 @@ BUNDLES = {name: bundle(StepRecord.from_wire(wire)) for name, wire in EXAMPLES.i
 
 
 def test_a_step_from_run_to_saved_file(lab: Lab, tab: Tab) -> None:
-    step = "%%shell --name '<img src=x onerror=alert(1)>'\necho one\nwhile [ ! -e go ]; do sleep 0.1; done\necho two"
+    evil = "<img src=x onerror=alert(1)> $x^2$"
+    step = f"%%shell --name '{evil}'\necho one\nwhile [ ! -e go ]; do sleep 0.1; done\necho two"
     notebook(lab.notebooks / "run.ipynb", "%load_ext jupyter_runbook", step)
     panel = tab.open("run.ipynb")
     run_all(tab)
@@ -30,11 +31,12 @@ def test_a_step_from_run_to_saved_file(lab: Lab, tab: Tab) -> None:
     progress = panel.locator(".jp-RenderedHTML")
     expect(progress).to_contain_text("running", timeout=60_000)
     expect(progress).to_contain_text("one", timeout=60_000)
+    expect(progress).to_contain_text(evil)
     assert progress.locator("img").count() == 0
     (lab.notebooks / "go").touch()
     shown = panel.locator(".jp-RunbookStep")
     expect(shown.locator(".jp-RunbookStep-status")).to_have_text("● changed", timeout=60_000)
-    expect(shown.locator(".jp-RunbookStep-name")).to_have_text("<img src=x onerror=alert(1)>")
+    expect(shown.locator(".jp-RunbookStep-name")).to_have_text(evil)
     expect(shown.locator(".jp-RunbookStep-output")).to_have_text("one\ntwo")
     # The record is in the progress's place, and in one form alone.
     assert progress.count() == 0
