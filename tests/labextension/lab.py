@@ -41,7 +41,10 @@ FLAGS = (
     "--no-first-run",
     "--no-sandbox",
 )
-FONTS = "<?xml version='1.0'?><fontconfig><dir>{}/usr/share/fonts</dir><cachedir>{}</cachedir></fontconfig>"
+# The system's fonts, and those that came with it because the system had none.
+FONTS = """<?xml version='1.0'?><fontconfig>
+<dir>/usr/share/fonts</dir><dir>{}/usr/share/fonts</dir><cachedir>{}</cachedir>
+</fontconfig>"""
 
 
 def launch(playwright: Playwright, folder: Path) -> Browser:
@@ -58,6 +61,9 @@ def launch(playwright: Playwright, folder: Path) -> Browser:
         program = str(root / "usr/lib/chromium/chromium")
         (folder / "fonts.conf").write_text(FONTS.format(root, folder))
         env = {**environment(root, folder), "FONTCONFIG_FILE": str(folder / "fonts.conf")}
+        # A library of its own that libpulse looks for where it would be installed.
+        pulse = map(str, root.glob("usr/lib/*-linux-gnu/pulseaudio"))
+        env["LD_LIBRARY_PATH"] = os.pathsep.join([env["LD_LIBRARY_PATH"], *pulse])
     return playwright.chromium.launch(executable_path=program, args=list(FLAGS), env=env)
 
 
