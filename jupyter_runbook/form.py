@@ -76,7 +76,9 @@ class Field:
         return changed
 
 
-def form_of(known: Mapping[str, Parameter], names: Mapping[str, Any]) -> list[Field]:
+def form_of(
+    known: Mapping[str, Parameter], names: Mapping[str, Any], typed: Mapping[Parameter, Any] | None = None
+) -> list[Field]:
     """Return a field for each parameter.
 
     Parameters
@@ -85,12 +87,17 @@ def form_of(known: Mapping[str, Parameter], names: Mapping[str, Any]) -> list[Fi
         The parameters, by name.
     names
         The notebook's names: a parameter that is one of them has its value there, another one its default.
+    typed
+        What was typed into an earlier form. It stands where the parameter has its default again, as it has when all
+        cells are run once more; it does not where the cell declares the parameter in another way now.
     """
     fields = []
     for one in known.values():
         field = Field(one, names[one.name] if one.name in names else _default(one))
         if isinstance(field.value, str):
             field.value = secret_by_name(one.name, field.value)
+        if typed and one in typed and (field.value is MISSING or field.is_default):
+            field.value = typed[one]
         if field.value is MISSING:
             field.error = "has to be given" if one.default is None else "the parameters cell has not run yet"
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from jupyter_runbook.notebook import CellInfo
+    from jupyter_runbook.parameters import Parameter
     from jupyter_runbook.record import StepRecord
     from jupyter_runbook.session import Live
 
@@ -44,6 +45,7 @@ class Magics:
         self._by_hand: ByHand | None = None
         self._hooked = False
         self._parameters_cell: str | None = None
+        self._typed: dict[Parameter, Any] = {}
 
     def register(self) -> None:
         """Make a cell magic of each provider that is installed; none is imported.
@@ -142,7 +144,7 @@ class Magics:
     def _params(self) -> str | None:
         from jupyter_runbook.widgets import show_parameters
 
-        return show_parameters(self.shell, self._parameters_cell)
+        return show_parameters(self.shell, self._parameters_cell, self._typed)
 
     def _run(self, point: EntryPoint, line: str, body: str) -> None:
         info = cell_info(self.shell)

@@ -265,7 +265,8 @@ def _listed(comment: str, types: tuple[str, ...]) -> tuple[Any, ...]:
     words = [word.strip() for word in found[1].replace(" or ", ", ").split(",")] if found else []
     reads = Parameter("", types, None).value
     with suppress(ValueError):
-        return tuple(reads(word) for word in words if word)
+        read = tuple(reads(word) for word in words if word)
+        return () if any(isinstance(one, (list, dict)) for one in read) else read
     return ()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ParameterForm", "show_parameters", "show_values"]
 
 
-def show_parameters(shell: Any, source: str | None) -> str | None:
+def show_parameters(shell: Any, source: str | None, typed: dict[Parameter, Any]) -> str | None:
     """Show the runbook's parameters: a form where somebody can fill it in, else what they are; a terminal's, as text.
 
     Parameters
@@ -32,6 +32,8 @@ def show_parameters(shell: Any, source: str | None) -> str | None:
         IPython's shell.
     source
         The parameters cell as it ran last in this kernel; None for the one in the notebook's file.
+    typed
+        What was typed into this kernel's forms; what is typed into this one is added.
 
     Raises
     ------
@@ -40,14 +42,14 @@ def show_parameters(shell: Any, source: str | None) -> str | None:
     """
     info = cell_info(shell)
     names = shell.user_ns
-    fields = form_of(_declared(notebook_path(shell, info), source), names)
+    fields = form_of(_declared(notebook_path(shell, info), source), names, typed)
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return params_text(fields, Redactor().text)
     if info.handed is not None or not getattr(kernel, "_allow_stdin", False):
         show_values(fields)
     else:
-        ParameterForm(fields, names).show()
+        ParameterForm(fields, names, typed).show()
     return None
 
 
@@ -76,11 +78,16 @@ class ParameterForm:
         The parameters.
     names
         The notebook's names, to bind in.
+    typed
+        Where what is typed is kept by its parameter, for the next form.
     """
 
-    def __init__(self, fields: Sequence[Field], names: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self, fields: Sequence[Field], names: MutableMapping[str, Any], typed: MutableMapping[Parameter, Any]
+    ) -> None:
         self._fields = fields
         self._names = names
+        self._typed = typed
         self._values: Any = None
         for field in fields:
             self._bind(field)
@@ -111,7 +118,7 @@ class ParameterForm:
         entry.layout.width = "auto"
         entry.add_class(f"jp-RunbookForm-{field.parameter.name}")
 
-        def typed(change: dict[str, Any]) -> None:
+        def enter(change: dict[str, Any]) -> None:
             text = change["new"]
             if field.kind == "secret":
                 if not text:
@@ -125,11 +132,13 @@ class ParameterForm:
             else:
                 field.choose(text)
             said.value = _said(field)
+            if field.error is None:
+                self._typed[field.parameter] = field.value
             self._bind(field)
             if self._values is not None:
                 self._values.update(_bundle(self._fields), raw=True)
 
-        entry.observe(typed, names="value")
+        entry.observe(enter, names="value")
         return ipywidgets.HTML(f"<b>{safe(field.parameter.name)}</b>"), entry, said
 
     def _bind(self, field: Field) -> None:

@@ -132,6 +132,17 @@ def test_the_values_as_text_and_as_a_table() -> None:
     assert ">s or m or l</td>" in html
 
 
+def test_what_was_typed_stands_when_all_cells_are_run_again() -> None:
+    known = declared_in(CELL, Where("a.ipynb", "1"))
+    typed = {known["site"]: "paris", known["owner"]: "ada", known["replicas"]: 5}
+    found = {one.parameter.name: one.value for one in form_of(known, {"site": "berlin", "replicas": 7}, typed)}
+    assert (found["site"], found["owner"], found["ratio"]) == ("paris", "ada", 0.5)
+    # A value that another cell has given it is newer, and so is another default.
+    assert found["replicas"] == 7
+    changed = declared_in(CELL.replace("berlin", "rome"), Where("a.ipynb", "1"))
+    assert form_of(changed, {"site": "rome"}, typed)[0].value == "rome"
+
+
 VALUES = {
     "str": st.text(),
     "int": st.integers(),

@@ -150,6 +150,7 @@ tier = "web"  # where it runs; one of: web, store or cache.
 port = 80  # one of: 80, 443
 host = "a"  # one of the hosts
 odd = 3  # one of: x, y
+free = None  # one of: [1], {}
 """
 
 
@@ -163,6 +164,7 @@ def test_the_choices_that_a_cell_names() -> None:
         "port": (("int",), (80, 443)),
         "host": (("str",), ()),
         "odd": (("int",), ()),  # they are none of its type
+        "free": ((), ()),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jupyter_runbook.display.matrix import grouped, matrix_html
 from jupyter_runbook.display.words import (
     ACTIONS,
+    LEFT,
     STATUSES,
     about,
     log_text,
@@ -36,8 +37,6 @@ OPEN_ROWS = 30
 OPEN_LINES = 25
 # So many lines of a running step's output are shown.
 TAIL_LINES = 20
-# Left to itself, JupyterLab puts a table's text to the right; a record's table is not left to it.
-LEFT = ' style="text-align:left"'
 
 
 def record_html(record: StepRecord) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.words import readable, safe
+from jupyter_runbook.display.words import LEFT, readable, safe
 from jupyter_runbook.form import MISSING, text_of
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ __all__ = ["expected", "params_html", "params_text"]
 
 # So many characters of a value are shown.
 VALUE = 200
-# See `display.html`.
-LEFT = ' style="text-align:left"'
 
 
 def params_text(fields: Sequence[Field], clean: Callable[[str], str] = str) -> str:

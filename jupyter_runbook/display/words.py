@@ -11,7 +11,19 @@ from jupyter_runbook.plan import Action
 if TYPE_CHECKING:
     from jupyter_runbook.record import ErrorRecord, Log, StepRecord
 
-__all__ = ["ACTIONS", "STATUSES", "about", "log_text", "origin", "readable", "safe", "short_time", "title", "verbatim"]
+__all__ = [
+    "ACTIONS",
+    "LEFT",
+    "STATUSES",
+    "about",
+    "log_text",
+    "origin",
+    "readable",
+    "safe",
+    "short_time",
+    "title",
+    "verbatim",
+]
 
 #: The sign of an action, as the plans of infrastructure tools show it.
 ACTIONS = {
@@ -22,6 +34,9 @@ ACTIONS = {
     Action.RUN: "▶",
     Action.NO_OP: "=",
 }
+
+#: An attribute of a cell that JupyterLab would put to the right: in what it shows as HTML, and not by our renderer.
+LEFT = ' style="text-align:left"'
 
 #: The sign of a status: a reader who sees no colour still sees it.
 STATUSES = {

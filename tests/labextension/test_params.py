@@ -67,6 +67,14 @@ def test_a_form_binds_what_is_typed_and_tells_what_does_not_fit(lab: Lab, tab: T
         "paris 30 True store [secret db_password]"
     )
 
+    # So it is when all is run once more, which sets the defaults first.
+    tab.command("notebook:run-all-cells")
+    expect(panel.locator(".jp-CodeCell").nth(3).locator(".jp-InputPrompt")).to_have_text("[9]:", timeout=60_000)
+    expect(panel.locator(".jp-CodeCell").nth(3).locator(".jp-OutputArea-output")).to_have_text(
+        "paris 30 True store [secret db_password]"
+    )
+    expect(field(panel, "site").locator("input")).to_have_value("paris")
+
     # And so has the file, without widgets and without a kernel; the secret is in none of it.
     saved = tab.saved(name)
     outputs = saved["cells"][2]["outputs"]
