@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_runbook.errors import BadInput
-from jupyter_runbook.parameters import declared, parse
+from jupyter_runbook.parameters import declared
+from jupyter_runbook.replay.given import parse
 
 CELL = """# What the site is.
 %load_ext jupyter_runbook

@@ -14,8 +14,8 @@ from jupyter_core.utils import run_sync
 
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.notebook import read_notebook
-from jupyter_runbook.parameters import parse, values_of
 from jupyter_runbook.replay.engine import RunbookEngine, claim
+from jupyter_runbook.replay.given import parse, values_of
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
 from jupyter_runbook.replay.sealing import split
