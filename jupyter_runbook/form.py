@@ -43,7 +43,8 @@ class Field:
     def kind(self) -> Literal["secret", "choice", "switch", "text"]:
         """How it is asked for."""
         one = self.parameter
-        if isinstance(self.value, Secret) or is_secret_name(one.name):
+        is_text = not one.types or "str" in one.types
+        if isinstance(self.value, Secret) or (is_secret_name(one.name) and is_text):
             return "secret"
         if one.choices:
             return "choice"

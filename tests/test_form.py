@@ -117,6 +117,11 @@ def test_a_secret_is_shown_nowhere() -> None:
         assert "n3w" not in shown
 
 
+def test_a_number_is_no_secret_whatever_its_name() -> None:
+    field = fields(cell="token_count = 5\n")["token_count"]
+    assert (field.kind, field.enter("6"), field.value) == ("text", True, 6)
+
+
 def test_the_values_as_text_and_as_a_table() -> None:
     found = fields({"site": "<i>paris</i>", "made": 1})
     found["replicas"].enter("many")
