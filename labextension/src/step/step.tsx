@@ -3,16 +3,11 @@ import React from 'react';
 
 import { matrix } from '../record/matrix';
 import type { IError, IStepRecord } from '../record/record';
-import {
-  STATUSES,
-  about,
-  duration,
-  readable,
-  shortTime
-} from '../record/words';
+import { about, duration, readable, shortTime } from '../record/words';
 import { Changes } from './changes';
 import { Facts } from './facts';
 import { Hosts } from './hosts';
+import { Mark } from './mark';
 import { Output } from './output';
 import { PlanCommand } from './plancommand';
 
@@ -56,10 +51,7 @@ function Head({ record, trans }: IStepProps): JSX.Element {
   return (
     <header className="jp-RunbookStep-head">
       <span className="jp-RunbookStep-status" data-status={record.status}>
-        <span className="jp-RunbookStep-sign" aria-hidden="true">
-          {STATUSES[record.status]}
-        </span>{' '}
-        {record.status}
+        <Mark status={record.status} />
       </span>
       <span className="jp-RunbookStep-name">{readable(record.name)}</span>
       {record.mode === 'check' && (
