@@ -35,7 +35,7 @@ def up(names: tuple[str, ...], count: int | None) -> None:
     """Bring sandboxes up; one that is up stays as it is, and a host that was stopped starts again."""
     if count is not None and "hosts" not in names:
         raise click.UsageError("--count is for hosts: jupyter runbook sandbox up hosts --count 3")
-    for name in names:
+    for name in sorted(set(names), key=NAMES.index):
         one = _sandbox(name, count)
         one.up()
         click.echo(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
@@ -45,7 +45,7 @@ def up(names: tuple[str, ...], count: int | None) -> None:
 @_NAMES
 def down(names: tuple[str, ...]) -> None:
     """Take sandboxes away with all that is in them, also what a killed up left."""
-    for name in names:
+    for name in sorted(set(names), key=NAMES.index, reverse=True):
         _sandbox(name).down()
         click.echo(f"{name}: down")
 

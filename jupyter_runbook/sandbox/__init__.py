@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "sandbox"]
 
-#: The sandboxes that there are.
-NAMES = ("docker", "hosts")
+#: The sandboxes that there are, in the order in which they come up: one may stand on those before it.
+NAMES = ("docker", "hosts", "openstack")
 
 
 def sandbox(name: str, tell: Callable[[str], object] = lambda _line: None, count: int | None = None) -> Sandbox:
@@ -31,6 +31,10 @@ def sandbox(name: str, tell: Callable[[str], object] = lambda _line: None, count
         from jupyter_runbook.sandbox.hosts import HostsSandbox
 
         return HostsSandbox(tell, count)
+    if name == "openstack":
+        from jupyter_runbook.sandbox.openstack import OpenStackSandbox
+
+        return OpenStackSandbox(tell)
     from jupyter_runbook.sandbox.docker import DockerSandbox
 
     return DockerSandbox(tell)

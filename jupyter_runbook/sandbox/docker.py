@@ -26,6 +26,7 @@ from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.debian import environment, unpacked
+from jupyter_runbook.sandbox.tools import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,8 +123,8 @@ class DockerSandbox(Sandbox):
         config = self.folder / "registry.yml"
         config.write_text(_REGISTRY.format(folder=json.dumps(f"{self.folder}/registry"), address=registry))
         with _ready_socket(self.folder / "ready.sock") as ready:
-            engine = self._run("engine", command, {**env, "NOTIFY_SOCKET": f"{self.folder}/ready.sock"})
-            self._run("registry", ["docker-registry", "serve", str(config)], env)
+            engine = begin(command, {**env, "NOTIFY_SOCKET": f"{self.folder}/ready.sock"}, self.folder / "engine.log")
+            begin(["docker-registry", "serve", str(config)], env, self.folder / "registry.log")
             self._wait(engine, ready)
         self._import_images(root)
         ends = time.monotonic() + READY
@@ -131,22 +132,6 @@ class DockerSandbox(Sandbox):
             if time.monotonic() > ends:
                 raise ToolFailed(f"the registry did not come up: {self._last('registry')}")
             time.sleep(0.05)
-
-    def _run(self, name: str, command: list[str], env: Mapping[str, str]) -> int:
-        """Begin a program that outlives this process, and return its pid."""
-        program = shutil.which(command[0], path=env["PATH"]) or command[0]
-        log = f"{self.folder}/{name}.log"
-        return os.posix_spawn(
-            program,
-            command,
-            dict(env),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
 
     def _wait(self, engine: int, ready: socket.socket) -> None:
         """Wait for the engine's own word that it is ready (sd_notify), or for its end."""

@@ -12,22 +12,22 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 from contextlib import suppress
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.errors import BadInput, Conflict, ToolFailed
+from jupyter_runbook.errors import BadInput, ToolFailed
 from jupyter_runbook.files import write_atomically
-from jupyter_runbook.sandbox import leftovers
+from jupyter_runbook.sandbox import leftovers, switch
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.rootfs import debian_root
+from jupyter_runbook.sandbox.tools import begin, found, ran
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import psutil
 
@@ -142,12 +142,9 @@ class HostsSandbox(Sandbox):
         self._end([process for process in self._processes() if process.info["host"] == name])
 
     def _converge(self, root: Path) -> None:
-        state, linked = self.state, Path("/sys/class/net", LINK).exists()
-        if linked and not state:
-            raise Conflict(
-                f"this machine has a link {LINK} that is not of this sandbox: it stays untouched",
-                hint="take the other sandbox down, where RUNBOOK_SANDBOX names its folder",
-            )
+        state, linked = self.state, switch.connected(LINK)
+        if not state:
+            switch.refuse_anothers(LINK, self.name)
         if not linked:
             self._clear()
             self.folder.mkdir(mode=0o700, parents=True)
@@ -169,19 +166,12 @@ class HostsSandbox(Sandbox):
         self._write_inventory(state, root)
 
     def _prepare(self, network: IPv4Network, root: Path) -> None:
-        switch = self.folder / "net"
-        switch.touch()
-        _ran(["unshare", f"--net={switch}", "true"])
-        _ran(["ip", "link", "add", LINK, "type", "veth", "peer", "name", "uplink", "netns", str(switch)])
-        _ran(["ip", "address", "add", f"{next(network.hosts())}/24", "dev", LINK])
-        _ran(["ip", "link", "set", LINK, "up"])
-        bridge = "link add bridge type bridge\nlink set bridge up\nlink set dev uplink master bridge up\n"
-        _ran(["nsenter", f"--net={switch}", "ip", "-batch", "-"], bridge)
+        switch.connect(LINK, network, self.folder / "net")
         self._key(root, self.folder / "key")
 
     def _key(self, root: Path, path: Path) -> None:
         """Make a key: by the hosts' own program, for this machine need not have one."""
-        _ran([*_program(root, "usr/bin/ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "runbook", "-f", str(path)])
+        ran([*_program(root, "usr/bin/ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "runbook", "-f", str(path)])
 
     def _start(self, number: int, state: Mapping[str, Any], root: Path) -> int:
         """Start a host, and return the process that holds it."""
@@ -199,7 +189,7 @@ class HostsSandbox(Sandbox):
             self._furnish(name, _address(state, number), top, root)
             (folder / "ready").touch()
         (folder / "net").touch()
-        _ran(["unshare", f"--net={folder}/net", "true"])
+        ran(["unshare", f"--net={folder}/net", "true"])
         gateway = next(IPv4Network(state["network"]).hosts())
         batch = (
             # A host that starts again has the address that its neighbours remember.
@@ -207,26 +197,13 @@ class HostsSandbox(Sandbox):
             f"address add {_address(state, number)}/24 dev eth0\nlink set lo up\nlink set eth0 up\n"
             f"route add default via {gateway}\n"
         )
-        _ran(["nsenter", f"--net={folder}/net", "ip", "-batch", "-"], batch)
-        _ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "set", name, "master", "bridge", "up"])
+        ran(["nsenter", f"--net={folder}/net", "ip", "-batch", "-"], batch)
+        ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "set", name, "master", "bridge", "up"])
         bounding = "-all," + ",".join(f"+{one}" for one in CAPABILITIES.split())
         command = ["nsenter", f"--net={folder}/net", "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork"]
         command += ["--kill-child", f"--root={top}", "--wd=/", "/bin/sh", "-c", START, "runbook", name, bounding]
-        return os.posix_spawn(
-            _found("nsenter"),
-            command,
-            {
-                "PATH": PROGRAMS,
-                "HOME": "/root",
-                "LC_ALL": "C.UTF-8",
-            },
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, f"{folder}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        env = {"PATH": PROGRAMS, "HOME": "/root", "LC_ALL": "C.UTF-8"}
+        return begin([found(command[0]), *command[1:]], env, folder / "log")
 
     def _furnish(self, name: str, address: str, top: Path, root: Path) -> None:
         """Write what is a host's own."""
@@ -327,7 +304,7 @@ class HostsSandbox(Sandbox):
     def _unplug(self, name: str) -> None:
         """Take a host's end of its cable from the bridge: the kernel does it too, when it finds the time."""
         with suppress(ToolFailed):
-            _ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "delete", name])
+            ran(["nsenter", f"--net={self.folder}/net", "ip", "link", "delete", name])
 
     def _clear(self) -> None:
         """Take everything away, whoever left it, in whatever state."""
@@ -359,15 +336,15 @@ def _overlay(root: Path, folder: Path) -> None:
     """Lay a host's own layer over the Debian that all share."""
     options = f"lowerdir={root},upperdir={folder}/upper,workdir={folder}/work"
     try:
-        _ran(["mount", "-t", "overlay", "runbook", "-o", options, f"{folder}/root"])
+        ran(["mount", "-t", "overlay", "runbook", "-o", options, f"{folder}/root"])
     except ToolFailed:
         # A container's own root is such a layer, and can't carry another: memory can.
         (folder / "memory").mkdir(exist_ok=True)
-        _ran(["mount", "-t", "tmpfs", "runbook", f"{folder}/memory"])
+        ran(["mount", "-t", "tmpfs", "runbook", f"{folder}/memory"])
         for part in ("upper", "work"):
             (folder / "memory" / part).mkdir()
         options = f"lowerdir={root},upperdir={folder}/memory/upper,workdir={folder}/memory/work"
-        _ran(["mount", "-t", "overlay", "runbook", "-o", options, f"{folder}/root"])
+        ran(["mount", "-t", "overlay", "runbook", "-o", options, f"{folder}/root"])
 
 
 def _program(root: Path, path: str) -> list[str]:
@@ -375,19 +352,3 @@ def _program(root: Path, path: str) -> list[str]:
     loader = next((root / "lib64").glob("ld-linux*"), None) or next((root / "lib").glob("ld-linux*"))
     libraries = ":".join(str(one) for one in (root / "usr/lib").glob("*-linux-gnu*"))
     return [str(loader), "--library-path", libraries, str(root / path)]
-
-
-def _found(program: str) -> str:
-    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/bin"]))
-    if path is None:
-        raise ToolFailed(f"{program} is not there", hint="apt-get install iproute2 util-linux mount")
-    return path
-
-
-def _ran(command: list[str], text: str = "") -> None:
-    done = subprocess.run(
-        [_found(command[0]), *command[1:]], input=text, capture_output=True, text=True, check=False, timeout=60
-    )
-    if done.returncode:
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[:300]
-        raise ToolFailed(f"{Path(command[0]).name} {' '.join(command[1:4])} failed: {said}")

@@ -87,9 +87,9 @@ def test_what_a_killed_up_left_is_no_hindrance(sandbox: DockerSandbox) -> None:
     before = leavings()
     script = (
         "import os, signal, subprocess\n"
-        "from jupyter_runbook.sandbox.docker import DockerSandbox\n"
-        "DockerSandbox._run = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "DockerSandbox().up()\n"
+        "from jupyter_runbook.sandbox import docker\n"
+        "docker.begin = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "docker.DockerSandbox().up()\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -signal.SIGKILL

@@ -1,0 +1,137 @@
+"""The services' database: MariaDB on a socket that the user alone can reach, made and started without durability."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.sandbox.debian import environment
+from jupyter_runbook.sandbox.openstack import processes
+from jupyter_runbook.sandbox.tools import begin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from jupyter_runbook.sandbox.openstack.config import Layout
+
+__all__ = ["PACKAGES", "ask", "make", "start"]
+
+PACKAGES = ("mariadb-server-core",)
+# Seconds that it has to come up.
+READY = 30.0
+# Written in the order in which MariaDB's own mariadb-install-db reads them.
+TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
+LOG_FILE = "--innodb-log-file-size=32M"
+
+
+def make(layout: Layout, root: Path) -> None:
+    """Make an empty database in a cloud's folder.
+
+    Parameters
+    ----------
+    layout
+        Where the cloud is.
+    root
+        The folder of the unpacked packages.
+
+    Raises
+    ------
+    ToolFailed
+        It can't be; the message is MariaDB's own.
+    """
+    (layout.folder / "database").mkdir()
+    begin = ["create database mysql;", "use mysql;", "set @auth_root_socket=null;", "set @skip_auth_anonymous=1;", ""]
+    tables = [(root / "usr/share/mysql" / name).read_text() for name in TABLES]
+    done = subprocess.run(
+        [*_command(layout, root), "--bootstrap", "--log-warnings=0", "--enforce-storage-engine="],
+        env=environment(root, root / "usr/bin"),
+        input="\n".join([*begin, *tables]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["it said nothing"]
+        raise ToolFailed(f"the database can't be made: {' '.join(said[0].split())[:300]}")
+
+
+def start(layout: Layout, root: Path) -> int:
+    """Start it, and return its pid once it answers.
+
+    Raises
+    ------
+    ToolFailed
+        It does not come up; the message is MariaDB's own.
+    """
+    log = layout.folder / "log/database.out"
+    # What is in it is thrown away: nothing is written for the case that the machine loses its power.
+    command = [
+        *_command(layout, root),
+        f"--pid-file={layout.folder}/database.pid",
+        "--skip-networking",
+        "--skip-name-resolve",
+        "--max-connections=400",
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_general_ci",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        "--innodb-buffer-pool-size=128M",
+        "--innodb-flush-method=nosync",
+    ]
+    pid = begin(command, environment(root, root / "usr/bin"), log)
+    ends = time.monotonic() + READY
+    while not _answers(layout):
+        if time.monotonic() > ends or os.waitpid(pid, os.WNOHANG) != (0, 0):
+            raise ToolFailed(f"the database did not come up: {processes.last_words(log)}")
+        time.sleep(0.02)
+    return pid
+
+
+def ask(layout: Layout, statements: Iterable[str]) -> None:
+    """Give it statements of SQL.
+
+    Raises
+    ------
+    ToolFailed
+        It refuses one; the message is MariaDB's own.
+    """
+    script = (
+        "import json, sys, pymysql\n"
+        "socket, statements = json.load(sys.stdin)\n"
+        "with pymysql.connect(unix_socket=socket, user='root', autocommit=True) as connection:\n"
+        "    for one in statements:\n"
+        "        connection.cursor().execute(one)\n"
+    )
+    done = subprocess.run(
+        [layout.interpreter / "bin/python", "-c", script],
+        env=processes.environment(layout),
+        input=json.dumps([str(layout.socket), list(statements)]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ToolFailed(f"the database said: {' '.join(done.stderr.strip().splitlines()[-1].split())[:300]}")
+
+
+def _command(layout: Layout, root: Path) -> list[str]:
+    # Whoever started this owns it; MariaDB will not run as root unless it is told to.
+    command = ["mariadbd", "--no-defaults", f"--datadir={layout.folder}/database", f"--socket={layout.socket}"]
+    command += [f"--basedir={root}/usr", f"--lc-messages-dir={root}/usr/share/mysql", "--skip-log-bin", LOG_FILE]
+    return [*command, "--user=root"] if os.geteuid() == 0 else command
+
+
+def _answers(layout: Layout) -> bool:
+    """Tell whether it greets: a server that is not ready yet has no socket, or does not speak."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(READY)
+        connection.connect(str(layout.socket))
+        return bool(connection.recv(1))
+    return False

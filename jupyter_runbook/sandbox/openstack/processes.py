@@ -1,0 +1,110 @@
+"""Programs that outlive the one that began them: begun, found again and ended by the folder that they work in."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_runbook.errors import Conflict
+from jupyter_runbook.sandbox import leftovers
+from jupyter_runbook.sandbox.openstack.config import HOST
+from jupyter_runbook.sandbox.tools import begin
+
+if TYPE_CHECKING:
+    import psutil
+
+    from jupyter_runbook.sandbox.openstack.config import Layout
+
+__all__ = ["INSIDE", "end", "environment", "last_words", "listen", "running", "serve"]
+
+#: The folder with what runs in OpenStack's own interpreter.
+INSIDE = Path(__file__).parent / "inside"
+# How the names of the programs begin: the interpreter's, and the database's.
+NAMES = ("python", "mariadbd")
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """Return the environment of OpenStack's own programs: nothing of this machine's that would lead them astray."""
+    astray = ("OS_", "PYTHON", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(astray)}
+    path = [f"{layout.interpreter}/bin", env.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    return {
+        **env,
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join([str(INSIDE), f"{layout.folder}/plugins"]),
+        "PYTHONWARNINGS": "ignore",
+        # What is found of plugins is noted there.
+        "XDG_CACHE_HOME": f"{layout.folder}/cache",
+    }
+
+
+def listen(port: int, *, strict: bool = False) -> socket.socket:
+    """Listen on a port of loopback.
+
+    Parameters
+    ----------
+    port
+        The wanted one.
+    strict
+        Whether no other will do.
+
+    Raises
+    ------
+    Conflict
+        It is taken, and no other will do.
+    """
+    for wanted in (port,) if strict else (port, 0):
+        listening = socket.socket()
+        # What is left of connections that have ended is no listener.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, wanted))
+            listening.listen(500)
+        except OSError:
+            listening.close()
+            continue
+        return listening
+    raise Conflict(
+        f"port {port} of {HOST} is taken by something else",
+        hint="sandbox down openstack, then up: it takes another one",
+    )
+
+
+def serve(layout: Layout, name: str, listening: socket.socket) -> int:
+    """Begin one of OpenStack's services on a socket that listens, and return its pid."""
+    command = [f"{layout.interpreter}/bin/python", "-m", "runbook_cloud.serve", f"{layout.folder}/etc/{name}"]
+    return begin(command, environment(layout), layout.folder / f"log/{name}.out", listening)
+
+
+def running(folder: Path) -> dict[str, psutil.Process]:
+    """Return the cloud's processes by what they are: a service's name, or ``database``."""
+    import psutil
+
+    found = {}
+    for process in leftovers.processes(folder, NAMES, family=False):
+        try:
+            words = process.cmdline()
+        except psutil.Error:  # it ends just now
+            continue
+        for word in words:
+            if word.startswith(f"{folder}/etc/"):
+                found[word.rpartition("/")[2]] = process
+            elif word.startswith(f"--datadir={folder}/"):
+                found["database"] = process
+    return found
+
+
+def end(folder: Path) -> None:
+    """End all that works in a folder, at once: what it has written is thrown away."""
+    leftovers.end(leftovers.processes(folder, NAMES), 5.0, kill=True)
+
+
+def last_words(log: Path, lines: int = 1) -> str:
+    """Return the end of what a program said, as one line of at most 300 characters."""
+    try:
+        said = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        said = []
+    return " ".join(" ".join(said[-lines:] or ["it said nothing"]).split())[-300:]
