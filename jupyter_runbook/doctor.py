@@ -166,7 +166,7 @@ def _clouds() -> Finding:
         if path.is_file():
             return _clouds_in(path, use)
     where = named or ", ".join(CLOUDS)
-    return Finding("clouds.yaml", "absent", f"none at {where}", use, "openstacksdk's documentation tells its form")
+    return Finding("clouds.yaml", "absent", f"none at {where}", use, "jupyter runbook sandbox up openstack, or write one")
 
 
 def _clouds_in(path: Path, use: str) -> Finding:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tests.engine import Engine
     from tests.hosts import Hosts
+    from tests.openstack import Cloud
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,13 @@ def sandbox_hosts() -> Iterator[Hosts]:
 def inventory(sandbox_hosts: Hosts) -> Path:
     """Return the inventory of three hosts that are up: host1, host2, host3."""
     return sandbox_hosts.up()
+
+
+@pytest.fixture(scope="session")
+def sandbox_cloud() -> Iterator[Cloud]:
+    """Return the session's OpenStack, which may be down."""
+    from tests.openstack import Cloud
+
+    cloud = Cloud()
+    yield cloud
+    cloud.down()

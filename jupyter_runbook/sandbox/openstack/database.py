@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.errors import BadInput, ToolFailed
 from jupyter_runbook.sandbox.debian import environment
 from jupyter_runbook.sandbox.openstack import processes
 from jupyter_runbook.sandbox.tools import begin
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.sandbox.openstack.config import Layout
 
-__all__ = ["PACKAGES", "ask", "make", "start"]
+__all__ = ["PACKAGES", "ask", "make", "refuse_long", "start"]
 
 PACKAGES = ("mariadb-server-core",)
 # Seconds that it has to come up.
 READY = 30.0
+# Of bytes in a socket's path (unix(7)).
+LONGEST = 107
 # Written in the order in which MariaDB's own mariadb-install-db reads them.
 TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 LOG_FILE = "--innodb-log-file-size=32M"
@@ -46,6 +48,7 @@ def make(layout: Layout, root: Path) -> None:
     ToolFailed
         It can't be; the message is MariaDB's own.
     """
+    refuse_long(layout)
     (layout.folder / "database").mkdir()
     begin = ["create database mysql;", "use mysql;", "set @auth_root_socket=null;", "set @skip_auth_anonymous=1;", ""]
     tables = [(root / "usr/share/mysql" / name).read_text() for name in TABLES]
@@ -71,7 +74,7 @@ def start(layout: Layout, root: Path) -> int:
         It does not come up; the message is MariaDB's own.
     """
     log = layout.folder / "log/database.out"
-    # What is in it is thrown away: nothing is written for the case that the machine loses its power.
+    # It survives its own death, but not the machine's: the kernel writes to the disk when it likes.
     command = [
         *_command(layout, root),
         f"--pid-file={layout.folder}/database.pid",
@@ -80,7 +83,7 @@ def start(layout: Layout, root: Path) -> int:
         "--max-connections=400",
         "--character-set-server=utf8mb4",
         "--collation-server=utf8mb4_general_ci",
-        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-log-at-trx-commit=2",
         "--innodb-doublewrite=0",
         "--innodb-buffer-pool-size=128M",
         "--innodb-flush-method=nosync",
@@ -92,6 +95,21 @@ def start(layout: Layout, root: Path) -> int:
             raise ToolFailed(f"the database did not come up: {processes.last_words(log)}")
         time.sleep(0.02)
     return pid
+
+
+def refuse_long(layout: Layout) -> None:
+    """Refuse a folder with a path that no socket can have.
+
+    Raises
+    ------
+    BadInput
+        It is too long.
+    """
+    if len(os.fsencode(layout.socket)) > LONGEST:
+        raise BadInput(
+            f"{layout.folder} is too long a path for the database's socket",
+            hint="name a shorter one: RUNBOOK_SANDBOX for the sandbox, XDG_CACHE_HOME for what it is made from",
+        )
 
 
 def ask(layout: Layout, statements: Iterable[str]) -> None:

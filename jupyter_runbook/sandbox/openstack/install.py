@@ -122,6 +122,7 @@ def pristine(python: Path, root: Path, tell: Callable[[str], object]) -> Path:
         for name in ("database", "keys"):
             (layout.folder / name).rename(kept / name)
         (kept / "password").write_text(layout.password)
+        (kept / "password").chmod(0o600)
         _keep(kept, folder)
     return folder
 

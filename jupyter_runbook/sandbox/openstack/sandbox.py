@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import BadInput, ToolFailed
-from jupyter_runbook.files import write_atomically
+from jupyter_runbook.files import replacing
 from jupyter_runbook.sandbox import leftovers, switch
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
@@ -98,19 +98,20 @@ class OpenStackSandbox(Sandbox):
         python = install.interpreter(self.tell)
         kept = install.pristine(python, root, self.tell)
         switch.refuse_anothers(LINK, self.name)
+        database.refuse_long(Layout(self.folder, python, PORTS, ""))
         network = next(choose().subnets(new_prefix=24))
         self.folder.mkdir(mode=0o700, parents=True)
         try:
             state = {"network": str(network), "ports": PORTS, "python": str(python), "root": str(root)}
             state["password"] = (kept / "password").read_text()
-            write_atomically(self.folder / "state.json", json.dumps(state))
+            _write(self.folder / "state.json", json.dumps(state))
             self.tell(f"starting the services; floating IPs are of {network}")
             switch.connect(LINK, network, self.folder / "net")
             for name in ("database", "keys"):
                 shutil.copytree(kept / name, self.folder / name)
             self._start(["database", *PORTS])
             # Last: who finds it finds a cloud that is whole.
-            write_atomically(self.clouds, config.clouds(self._layout()))
+            _write(self.clouds, config.clouds(self._layout()))
         except BaseException:
             self._clear()
             raise
@@ -123,7 +124,7 @@ class OpenStackSandbox(Sandbox):
         listening = {name: processes.listen(state["ports"][name], strict=not fresh) for name in services}
         try:
             state["ports"] |= {name: one.getsockname()[1] for name, one in listening.items()}
-            write_atomically(self.folder / "state.json", json.dumps(state))
+            _write(self.folder / "state.json", json.dumps(state))
             layout = self._layout()
             install.furnish(layout)
             if "database" in names:
@@ -187,3 +188,9 @@ class OpenStackSandbox(Sandbox):
         if self.state:
             leftovers.clear_bridges([LINK], os.environ)
         shutil.rmtree(self.folder)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file for the user alone: the password is in it."""
+    with replacing(path, mode=0o600) as file:
+        file.write(text.encode())

@@ -41,8 +41,12 @@ def serve(application: Any, threads: int = 8) -> None:
 
 
 def keystone(_folder: Path) -> None:
+    # The first request reads the rules, and another one that comes meanwhile is forbidden everything. Here, and in the
+    # other services that do so, they are read before anybody asks.
+    from keystone.common.rbac_enforcer import enforcer
     from keystone.wsgi.api import application
 
+    enforcer.RBACEnforcer()._enforcer.load_rules()
     serve(application)
 
 
@@ -64,8 +68,10 @@ def neutron(_folder: Path) -> None:
     # Already asked for the process's name, it changes that, and nobody finds the process to end it.
     setproctitle.getproctitle = lambda: "neutron"
     setproctitle.setproctitle = lambda _title: None
+    from neutron import policy
     from neutron.wsgi.api import application
 
+    policy.init()
     serve(application)
 
 
@@ -86,7 +92,7 @@ def nova(_folder: Path) -> None:
     import shlex
 
     import os_vif
-    from nova import context, service, utils
+    from nova import context, policy, service, utils
     from nova.compute import rpcapi as compute_calls
     from nova.conductor import rpcapi as conductor_calls
     from nova.objects import host_mapping
@@ -107,6 +113,7 @@ def nova(_folder: Path) -> None:
         part.start()
         kept.append(part)
     host_mapping.discover_hosts(context.get_admin_context())
+    policy.init()
     serve(application, threads=12)
 
 
@@ -124,7 +131,7 @@ def cinder(folder: Path) -> None:
     from cinder.wsgi import wsgi
 
     application = wsgi.initialize_application()  # reads the command line
-    from cinder import service
+    from cinder import policy, service
     from cinder.common import constants
     from oslo_config import cfg
 
@@ -145,6 +152,7 @@ def cinder(folder: Path) -> None:
     kept.append(Service.create(binary="cinder-scheduler"))
     for part in kept:
         part.start()
+    policy.init()
     import eventlet.wsgi
     from eventlet.greenio import GreenSocket
 

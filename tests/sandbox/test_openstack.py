@@ -1,0 +1,246 @@
+"""The OpenStack of the sandbox comes up, is a cloud as any other, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from openstack.exceptions import ForbiddenException
+
+from jupyter_runbook.cli import main
+from jupyter_runbook.errors import BadInput, Conflict
+from jupyter_runbook.sandbox.debian import unpacked
+from jupyter_runbook.sandbox.openstack import OpenStackSandbox, database, install, processes
+from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, PORTS
+from jupyter_runbook.sandbox.openstack.sandbox import LINK
+from tests.bench import ends
+from tests.openstack import administer, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.openstack import Cloud
+
+
+@pytest.fixture
+def sandbox(sandbox_cloud: Cloud) -> OpenStackSandbox:
+    return sandbox_cloud.free()
+
+
+def command(*words: str) -> str:
+    done = CliRunner().invoke(main, ["sandbox", *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def leavings(sandbox: OpenStackSandbox) -> dict[str, Any]:
+    """Return what a cloud could leave on this machine."""
+    return {
+        "links": {link.name for link in Path("/sys/class/net").iterdir()},
+        "mounts": Path("/proc/self/mounts").read_text(),
+        "routes": Path("/proc/net/route").read_text(),
+        "processes": sorted(processes.running(sandbox.folder)),
+        # Under any name: of what it starts, each has the folder among its words or in its environment.
+        "strays": [one.pid for one in psutil.process_iter() if str(sandbox.folder) in words(one)],
+        "folder": sandbox.folder.exists(),
+    }
+
+
+def words(process: psutil.Process) -> str:
+    try:
+        return " ".join([*process.cmdline(), *process.environ().values()])
+    except psutil.Error:
+        return ""
+
+
+def test_a_first_server_in_a_new_cloud(sandbox: OpenStackSandbox) -> None:
+    before = leavings(sandbox)
+    assert "openstack: down\n" in command("status")
+    assert command("up", "openstack").startswith("openstack: up")
+    exports = dict(line.removeprefix("export ").split("=", 1) for line in command("env", "openstack").splitlines())
+    assert exports == {"OS_CLIENT_CONFIG_FILE": str(sandbox.clouds), "OS_CLOUD": CLOUD}
+    shown = command("status", "openstack")
+    assert f"clouds: {CLOUD} (a project's member) and {ADMIN}, in {sandbox.clouds}" in shown
+    assert "servers: for the control plane alone" in shown
+    assert "not running" not in shown
+
+    running = {name: one.pid for name, one in processes.running(sandbox.folder).items()}
+    assert set(running) == {"database", *PORTS}
+    command("up", "openstack")
+    assert {name: one.pid for name, one in processes.running(sandbox.folder).items()} == running, "what is up stays"
+    password = sandbox.state["password"]
+    assert len(password) > 20
+    assert not any(password in " ".join(one.cmdline()) for one in psutil.process_iter())
+    assert sandbox.folder.stat().st_mode & 0o077 == 0
+    for path in (sandbox.clouds, sandbox.folder / "state.json", sandbox.folder / "etc/nova/nova.conf"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    listening = {one.laddr.ip for pid in running.values() for one in psutil.Process(pid).net_connections("inet")}
+    assert listening == {"127.0.0.1"}
+
+    with connect(sandbox) as cloud:
+        network = cloud.network.create_network(name="first")
+        cloud.network.create_subnet(name="first", network_id=network.id, ip_version=4, cidr="10.7.0.0/24")
+        server = cloud.compute.create_server(
+            name="first",
+            image_id=cloud.image.find_image("debian", ignore_missing=False).id,
+            flavor_id=cloud.compute.find_flavor("m1.tiny", ignore_missing=False).id,
+            networks=[{"uuid": network.id}],
+        )
+        assert cloud.compute.wait_for_server(server, wait=60, interval=0.2).status == "ACTIVE"
+        outside = cloud.network.find_network("public", ignore_missing=False)
+        floating = cloud.network.create_ip(floating_network_id=outside.id)
+        assert floating.floating_ip_address.startswith(sandbox.state["network"].rpartition(".")[0])
+        with pytest.raises(ForbiddenException):
+            cloud.compute.create_flavor(name="mine", ram=1, vcpus=1, disk=1)
+    with administer(sandbox) as cloud:
+        assert cloud.compute.create_flavor(name="mine", ram=1, vcpus=1, disk=1)
+        assert {one.state for one in cloud.block_storage.services()} == {"up"}
+    command("down", "openstack")
+    assert leavings(sandbox) == before
+    command("down", "openstack")  # nothing to do
+
+
+def test_a_service_that_died_comes_up_again_with_what_the_cloud_had(sandbox_cloud: Cloud) -> None:
+    sandbox = sandbox_cloud.up()
+    with connect(sandbox) as cloud:
+        cloud.compute.create_keypair(name="kept")
+        running = processes.running(sandbox.folder)
+        for name in ("nova", "database"):
+            os.kill(running[name].pid, signal.SIGKILL)
+            assert ends(running[name].pid)
+        assert "not running: database, nova; sandbox up openstack starts them" in command("status", "openstack")
+        sandbox.up()
+        again = processes.running(sandbox.folder)
+        assert again["neutron"].pid == running["neutron"].pid
+        assert cloud.compute.find_keypair("kept")
+        cloud.compute.delete_keypair("kept")
+
+
+def test_a_port_that_is_taken_is_left_to_who_has_it(sandbox: OpenStackSandbox) -> None:
+    with socket.create_server(("127.0.0.1", PORTS["placement"])) as taken:
+        sandbox.up()
+        assert sandbox.state["ports"]["placement"] != PORTS["placement"]
+        with administer(sandbox) as cloud:
+            assert cloud.placement.get("/resource_providers").json()["resource_providers"]
+        assert taken.getsockname()[1] == PORTS["placement"]
+
+
+@pytest.mark.parametrize("last", ["switch.connect", "database.start", "processes.serve", "config.clouds"])
+def test_what_a_killed_up_left_is_taken_away(sandbox: OpenStackSandbox, last: str) -> None:
+    before = leavings(sandbox)
+    room, name = last.split(".")
+    script = (
+        "import os, signal\n"
+        "from jupyter_runbook.sandbox.openstack import OpenStackSandbox, sandbox\n"
+        f"done = sandbox.{last}\n"
+        "def last(*given):\n"
+        "    done(*given)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"sandbox.{room}.{name} = last\n"
+        "OpenStackSandbox().up()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert leavings(sandbox) != before
+    with pytest.raises(BadInput, match="the openstack sandbox is down"):
+        sandbox.env()
+    sandbox.down()
+    assert leavings(sandbox) == before
+
+
+def installed() -> tuple[Path, Path]:
+    """Make what a cloud is made from, where that is not there yet: its database's packages, and OpenStack's."""
+    return unpacked("openstack-database", database.PACKAGES, print), install.interpreter(print)
+
+
+def cache_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a cache that has all but the databases."""
+    cache = folder / "jupyter-runbook"
+    cache.mkdir(parents=True)
+    for kept in installed():
+        (cache / kept.name).symlink_to(kept)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return cache
+
+
+def test_what_a_killed_install_left_is_no_hindrance(sandbox: OpenStackSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill it while it makes the databases: the next one ends their server, and takes what it had written away."""
+    with tempfile.TemporaryDirectory() as folder:
+        killed_install(sandbox, cache_in(Path(folder), monkeypatch))
+
+
+def killed_install(sandbox: OpenStackSandbox, cache: Path) -> None:
+    script = (
+        "import os, signal\n"
+        "from jupyter_runbook.sandbox.openstack import OpenStackSandbox, install\n"
+        "install._fill = lambda _layout: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "OpenStackSandbox().up()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    (left,) = cache.glob(".openstack-made-*")
+    (server,) = [one for one in psutil.process_iter() if one.name() == "mariadbd" and str(left) in words(one)]
+    with install._scratch() as scratch:
+        assert list(cache.glob(".openstack-made-*")) == [scratch]
+        assert ends(server.pid)
+        with pytest.raises(Conflict, match="another sandbox installs OpenStack"), install._scratch():
+            pass
+    assert not sandbox.folder.exists()
+
+
+def test_a_path_too_long_for_a_socket_is_said_to_be(
+    sandbox: OpenStackSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = leavings(sandbox)
+    monkeypatch.setenv("RUNBOOK_SANDBOX", str(tmp_path / ("long" * 25) / "sandbox"))
+    with pytest.raises(BadInput, match="is too long a path for the database's socket"):
+        OpenStackSandbox().up()
+    assert not list(tmp_path.iterdir())
+    assert leavings(sandbox) == before
+
+
+@pytest.fixture
+def route() -> Iterator[str]:
+    """Put a real route where the range of addresses would be taken from."""
+    ip = shutil.which("ip")
+    assert ip
+    words = ["unreachable", "172.30.9.0/24"]
+    subprocess.run([ip, "route", "add", *words], check=True)
+    yield words[1]
+    subprocess.run([ip, "route", "delete", *words], check=True)
+
+
+def test_the_range_of_floating_ips_is_chosen_by_looking(
+    sandbox: OpenStackSandbox, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAPS, Sandbox 1."""
+    assert route
+    sandbox.up()
+    assert not sandbox.state["network"].startswith("172.30.")
+    assert sandbox.state["network"] in command("status", "openstack")
+    # TRAPS, Sandbox 3: another sandbox, by another folder, touches nothing of this one's.
+    monkeypatch.setenv("RUNBOOK_SANDBOX", str(sandbox.folder.parent.parent / "another"))
+    another = OpenStackSandbox()
+    with pytest.raises(Conflict, match=f"a link {LINK} that is not of this sandbox"):
+        another.up()
+    another.down()
+    assert not sandbox._missing()
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_env_of_one_that_is_down_is_an_error() -> None:
+    done = CliRunner().invoke(main, ["sandbox", "env", "openstack"])
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [
+        "error: the openstack sandbox is down",
+        "→ jupyter runbook sandbox up openstack",
+    ]
