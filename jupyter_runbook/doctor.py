@@ -165,8 +165,8 @@ def _clouds() -> Finding:
     for path in [Path(named)] if named else [Path(one).expanduser() for one in CLOUDS]:
         if path.is_file():
             return _clouds_in(path, use)
-    where = named or ", ".join(CLOUDS)
-    return Finding("clouds.yaml", "absent", f"none at {where}", use, "jupyter runbook sandbox up openstack, or write one")
+    where, hint = named or ", ".join(CLOUDS), "jupyter runbook sandbox up openstack, or write one"
+    return Finding("clouds.yaml", "absent", f"none at {where}", use, hint)
 
 
 def _clouds_in(path: Path, use: str) -> Finding:

@@ -17,7 +17,7 @@ import tarfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyter_runbook.errors import BadInput, Conflict, RunbookError, ToolFailed
@@ -26,7 +26,7 @@ from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.debian import environment, unpacked
-from jupyter_runbook.sandbox.tools import begin
+from jupyter_runbook.sandbox.tools import begin, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,7 +184,7 @@ class DockerSandbox(Sandbox):
         """Ask the engine, and return its answer's value; see `call`."""
         return json.loads(self.call(method, path, None if body is None else json.dumps(body).encode()))
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def call(self, method: str, path: str, body: bytes | IO[bytes] | None = None) -> bytes:
         """Ask the engine, without an SDK.
 
         Raises
@@ -196,7 +196,7 @@ class DockerSandbox(Sandbox):
         """
         from http.client import HTTPConnection
 
-        kind = "application/json" if (body or b"").startswith(b"{") else "application/x-tar"
+        kind = "application/json" if isinstance(body, bytes) and body.startswith(b"{") else "application/x-tar"
         connection = HTTPConnection("docker", timeout=READY)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(READY)
@@ -208,6 +208,27 @@ class DockerSandbox(Sandbox):
         if answer.status >= 400:  # noqa: PLR2004 -- RFC 9110: an error
             raise ToolFailed(f"the engine said: {text.decode(errors='replace').strip()[:300]}")
         return text
+
+    def has(self, image: str) -> bool:
+        """Tell whether it has an image of that name; False where it is down."""
+        try:
+            self.call("GET", f"/images/{image}/json")
+        except (OSError, RunbookError):
+            return False
+        return True
+
+    def import_folder(self, root: Path, image: str) -> None:
+        """Make a folder with a root file system an image.
+
+        Raises
+        ------
+        ToolFailed
+            It can't be; the message is the engine's own.
+        """
+        repo, _, tag = image.partition(":")
+        command = [found("tar"), "--directory", str(root), "--create", "."]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as archive:
+            self.call("POST", f"/images/create?fromSrc=-&repo={quote(repo, safe='')}&tag={tag}", archive.stdout)
 
     def _refuse_another(self) -> None:
         """Refuse to start beside another engine: it would take that one's rules away."""

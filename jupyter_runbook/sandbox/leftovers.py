@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     import psutil
 
-__all__ = ["bridges", "clear_bridges", "clear_groups", "clear_mounts", "clear_rules", "end", "processes", "talking_to"]
+__all__ = [
+    "bridges",
+    "clear_bridges",
+    "clear_groups",
+    "clear_loops",
+    "clear_mounts",
+    "clear_rules",
+    "end",
+    "processes",
+    "talking_to",
+]
 
 # The chains that an engine makes for itself, and none but it; there is one engine in a network namespace.
 CHAINS = "DOCKER"
@@ -104,6 +114,15 @@ def clear_mounts(folder: Path) -> None:
     points = [line.split()[1].encode().decode("unicode_escape") for line in lines]
     for point in sorted((one for one in points if Path(one).is_relative_to(folder)), reverse=True):
         _run(["umount", "--lazy", point], os.environ)
+
+
+def clear_loops(folder: Path) -> None:
+    """Give back the loop devices of files below a folder."""
+    shown = _run(["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], os.environ)
+    for line in shown.splitlines():
+        device, _, file = line.partition(" ")
+        if file.strip().startswith(f"{folder}/"):
+            _run(["losetup", "--detach", device], os.environ)
 
 
 def bridges(pool: str, env: Mapping[str, str]) -> list[str]:

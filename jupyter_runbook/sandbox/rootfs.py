@@ -1,4 +1,4 @@
-"""A Debian of its own, as a folder: the root file system of the sandbox's hosts, made once."""
+"""A Debian of its own, as a folder: the root file system of the sandbox's hosts and servers, made once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,32 @@ from jupyter_runbook.sandbox.debian import environment, unpacked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["debian_root"]
+__all__ = ["HOST", "SERVER", "debian_root"]
 
 # Changes when it is made in another way.
 RECIPE = "1"
-# What a host is: SSH, what Ansible's modules need (Python, with apt), and a first process that takes orphans away.
-INCLUDED = ("iproute2", "openssh-server", "procps", "python3", "python3-apt", "tini")
+#: What a host is: SSH, what Ansible's modules need (Python, with apt), and a first process that takes orphans away.
+HOST = ("iproute2", "openssh-server", "procps", "python3", "python3-apt", "tini")
+#: What a server of a cloud is: the same, for people who work on it, and an engine of its own.
+SERVER = (
+    "ca-certificates",
+    "docker.io",
+    "e2fsprogs",
+    "iproute2",
+    "iptables",
+    "iputils-ping",
+    "openssh-server",
+    "procps",
+    "python3",
+    "python3-apt",
+    "sudo",
+)
 # Not for a host's use: documentation, and what each host has of its own.
 WASTE = ("var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*", "etc/ssh/ssh_host_*")
 
 
-def debian_root(tell: Callable[[str], object]) -> Path:
-    """Return the folder of a small Debian with an SSH server and Python; it is made once, and kept in the cache.
+def debian_root(tell: Callable[[str], object], name: str = "host", included: tuple[str, ...] = HOST) -> Path:
+    """Return the folder of a small Debian with some packages; it is made once, and kept in the cache.
 
     It is of the release and from the archive that this machine's own packages are from.
 
@@ -35,6 +49,10 @@ def debian_root(tell: Callable[[str], object]) -> Path:
     ----------
     tell
         Called with a line of progress.
+    name
+        What it is for: how its folder's name begins.
+    included
+        The packages; `HOST` or `SERVER`.
 
     Raises
     ------
@@ -43,18 +61,18 @@ def debian_root(tell: Callable[[str], object]) -> Path:
     """
     tools = unpacked("debootstrap", ("debootstrap",), tell)
     archive, release, trusted = _source()
-    key = hashlib.sha256("\n".join([RECIPE, release, str(tools), *INCLUDED]).encode()).hexdigest()[:16]
-    folder = cache_folder() / f"host-{key}"
+    key = hashlib.sha256("\n".join([RECIPE, release, str(tools), *included]).encode()).hexdigest()[:16]
+    folder = cache_folder() / f"{name}-{key}"
     if folder.is_dir():
         return folder
-    tell(f"making a Debian ({release}) for the hosts, about a minute (once)")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".host-") as scratch:
+    tell(f"making a Debian ({release}) for the {name}s, about a minute (once)")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
         root = Path(scratch, "root")
         env = environment(tools, tools)
         env["DEBOOTSTRAP_DIR"] = str(tools / "usr/share/debootstrap")
         # In namespaces of its own: what it mounts is gone when it ends, however it ends.
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        command += [str(tools / "usr/sbin/debootstrap"), "--variant=minbase", f"--include={','.join(INCLUDED)}"]
+        command += [str(tools / "usr/sbin/debootstrap"), "--variant=minbase", f"--include={','.join(included)}"]
         if trusted:  # as this machine's own configuration says of its archive
             command.append("--no-check-gpg")
         done = subprocess.run(

@@ -21,8 +21,7 @@ from jupyter_runbook.cli import main
 from jupyter_runbook.errors import BadInput, Conflict
 from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox, database, install, processes
-from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, PORTS
-from jupyter_runbook.sandbox.openstack.sandbox import LINK
+from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, LINK, PORTS
 from tests.bench import ends
 from tests.openstack import administer, connect
 

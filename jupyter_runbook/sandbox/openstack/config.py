@@ -16,7 +16,9 @@ __all__ = [
     "DATABASES",
     "HOST",
     "KINDS",
+    "LINK",
     "PORTS",
+    "SERVER_IMAGE",
     "Layout",
     "catalogue",
     "cloud",
@@ -40,6 +42,10 @@ KINDS = {
     "cinder": "block-storage",
     "nova": "compute",
 }
+#: This machine's end of the cable to the network that leads outside.
+LINK = "runbook2"
+#: What the image of a server is called on the Docker sandbox's engine.
+SERVER_IMAGE = "runbook/server:latest"
 # Where below its address a service's API is.
 PATHS = {"keystone": "/v3", "cinder": "/v3", "nova": "/v2.1"}
 #: The clouds of clouds.yaml: an ordinary member of a project, and the administrator.
@@ -62,12 +68,15 @@ class Layout:
         Of each service, the port of loopback.
     password
         Of every account.
+    network
+        The range of the network that leads outside.
     """
 
     folder: Path
     interpreter: Path
     ports: Mapping[str, int]
     password: str
+    network: str = ""
 
     @property
     def socket(self) -> Path:

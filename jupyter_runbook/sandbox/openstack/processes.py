@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import Conflict
 from jupyter_runbook.sandbox import leftovers
-from jupyter_runbook.sandbox.openstack.config import HOST
+from jupyter_runbook.sandbox.base import sandbox_folder
+from jupyter_runbook.sandbox.openstack.config import HOST, LINK, SERVER_IMAGE
 from jupyter_runbook.sandbox.tools import begin
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ def environment(layout: Layout) -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": os.pathsep.join([str(INSIDE), f"{layout.folder}/plugins"]),
         "PYTHONWARNINGS": "ignore",
+        "RUNBOOK_CLOUD": json.dumps(
+            {
+                "folder": str(layout.folder),
+                "network": layout.network,
+                "link": LINK,
+                "engine": str(sandbox_folder("docker") / "docker.sock"),
+                "image": SERVER_IMAGE,
+            }
+        ),
         # What is found of plugins is noted there.
         "XDG_CACHE_HOME": f"{layout.folder}/cache",
     }

@@ -21,15 +21,14 @@ from jupyter_runbook.sandbox import leftovers, switch
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.debian import unpacked
-from jupyter_runbook.sandbox.openstack import config, database, install, processes
-from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, HOST, PORTS, Layout
+from jupyter_runbook.sandbox.openstack import config, database, install, processes, servers
+from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, HOST, LINK, PORTS, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["OpenStackSandbox"]
 
-LINK = "runbook2"
 RELEASE = "2026.1"
 # Seconds that the services have to answer.
 READY = 120.0
@@ -57,13 +56,14 @@ class OpenStackSandbox(Sandbox):
             if not self.clouds.exists():
                 self._clear()
                 self._make()
-                return
             if not switch.connected(LINK):  # the machine was started again
                 leftovers.clear_mounts(self.folder)
+                shutil.rmtree(self.folder / "routers", ignore_errors=True)
                 switch.connect(LINK, IPv4Network(self.state["network"]), self.folder / "net")
             if missing := self._missing():
                 self.tell(f"starting {', '.join(missing)} again")
                 self._start(missing)
+            servers.give_bodies(self.tell)
 
     def down(self) -> None:
         """See `Sandbox.down`."""
@@ -81,7 +81,7 @@ class OpenStackSandbox(Sandbox):
             "clouds": f"{CLOUD} (a project's member) and {ADMIN}, in {self.clouds}",
             "identity": self._layout().identity,
             "addresses": f"{self.state['network']} for the network that leads outside",
-            "servers": "for the control plane alone; nothing runs in them",
+            "servers": servers.told(self.folder),
         }
         if missing:
             known["not running"] = f"{', '.join(missing)}; sandbox up openstack starts them"
@@ -107,6 +107,7 @@ class OpenStackSandbox(Sandbox):
             _write(self.folder / "state.json", json.dumps(state))
             self.tell(f"starting the services; floating IPs are of {network}")
             switch.connect(LINK, network, self.folder / "net")
+            servers.write_translator(self.folder, self.tell)
             for name in ("database", "keys"):
                 shutil.copytree(kept / name, self.folder / name)
             self._start(["database", *PORTS])
@@ -177,13 +178,14 @@ class OpenStackSandbox(Sandbox):
 
     def _layout(self) -> Layout:
         state = self.state
-        return Layout(self.folder, Path(state["python"]), state["ports"], state["password"])
+        return Layout(self.folder, Path(state["python"]), state["ports"], state["password"], state["network"])
 
     def _clear(self) -> None:
         """Take everything away, whoever left it, in whatever state."""
         if not self.folder.exists():
             return
         processes.end(self.folder)
+        servers.clear(self.folder)
         leftovers.clear_mounts(self.folder)
         if self.state:
             leftovers.clear_bridges([LINK], os.environ)

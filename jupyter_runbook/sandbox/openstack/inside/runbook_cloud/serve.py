@@ -71,7 +71,11 @@ def neutron(_folder: Path) -> None:
     from neutron import policy
     from neutron.wsgi.api import application
 
+    from runbook_cloud import router
+
     policy.init()
+    # What a machine that was started again has lost.
+    router.converge_all()
     serve(application)
 
 
