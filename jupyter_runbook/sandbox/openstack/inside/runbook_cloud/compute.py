@@ -197,7 +197,7 @@ class Servers(fake.FakeDriverWithoutFakeNodes):
         container = containers.find(instance.uuid) or containers.create(_server(instance))
         if not start:
             return
-        process = containers.start(container)
+        process = containers.start(container, instance.flavor.memory_mb)
         interfaces = list(network_info or instance.get_network_info())
         for number, vif in enumerate(interfaces):
             wiring.plug(_port(vif), process, _routes(vif, first=number == 0))

@@ -99,7 +99,7 @@ def create(server: Server) -> Any:
         # The loop devices: a volume is one.
         device_cgroup_rules=["b 7:* rmw"],
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
-        mem_limit=max(server.memory, 64) * MEBIBYTE,
+        mem_limit=_limit(server.memory),
         network_mode="none",
     )
     # As the command line's --security-opt systempaths=unconfined; the SDK has no word for it.
@@ -116,16 +116,21 @@ def create(server: Server) -> Any:
             # An engine in a server wants a folder that is on no overlay.
             volumes=["/var/lib/docker"],
         )
-        init = (Path(__file__).parent / "init.sh").read_text()
-        api.put_archive(made["Id"], "/", _archive({**server.files, "init.sh": (0o755, init)}))
+        init, power = ((Path(__file__).parent / name).read_text() for name in ("init.sh", "power.sh"))
+        api.put_archive(
+            made["Id"], "/", _archive({**server.files, "init.sh": (0o755, init), "power.sh": (0o755, power)})
+        )
     except Exception:
         remove(server.server)
         raise
     return client.containers.get(made["Id"])
 
 
-def start(container: Any) -> int:
-    """Start a container, and return its first process."""
+def start(container: Any, memory: int) -> int:
+    """Start a container with so much memory (in mebibytes), and return its first process."""
+    limit = _limit(memory)
+    if container.attrs["HostConfig"]["Memory"] != limit:  # of a server that was resized
+        container.update(mem_limit=limit, memswap_limit=2 * limit)
     container.start()
     container.reload()
     return int(container.attrs["State"]["Pid"])
@@ -176,6 +181,11 @@ def run(container: Any, script: str) -> None:
 def _image(client: Any, server: Server) -> str:
     stored = f"{SNAPSHOT}:{server.snapshot}"
     return stored if server.snapshot and client.images.list(name=stored) else settings().image
+
+
+def _limit(memory: int) -> int:
+    """Return a server's limit in bytes: an SSH server and a shell want some."""
+    return max(memory, 64) * MEBIBYTE
 
 
 def _name(server: str) -> str:

@@ -2,6 +2,13 @@
 # The first process of a server: what a virtual machine's firmware, init and cloud-init do.
 trap 'exit 0' TERM INT
 inside=/var/lib/runbook
+again() {
+    kill -TERM -1
+    sleep 0.5
+    kill -KILL -1
+    exec /bin/bash $inside/init.sh
+}
+trap again HUP
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 cd / || exit 1
 
@@ -15,6 +22,9 @@ done
 for mount in /sys /sys/fs/cgroup /sys/fs/cgroup/*/; do
     mountpoint -q "$mount" && mount -o remount,bind,rw "$mount"
 done 2>/dev/null
+# Of each start: what waits for a reboot compares it.
+cat /proc/sys/kernel/random/uuid >/run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 rm -rf /run/*.pid /run/docker.sock /run/docker /run/containerd
 mkdir -p /run/sshd
 grep -q "127.0.1.1" /etc/hosts || echo "127.0.1.1 $(hostname)" >>/etc/hosts
@@ -33,6 +43,9 @@ if [ "$(cat $inside/booted 2>/dev/null)" != "$(cat $inside/instance-id)" ]; then
         home=$(getent passwd $user | cut -d: -f6)
         install -d -m 700 -o $user -g $user "$home/.ssh"
         install -m 600 -o $user -g $user $inside/authorized_keys "$home/.ssh/authorized_keys"
+    done
+    for command in poweroff halt reboot shutdown; do
+        [ -e /usr/sbin/$command ] || ln -s $inside/power.sh /usr/sbin/$command
     done
     # The service's script raises limits, which takes a capability that a server may lack.
     sed -i 's/\bulimit -/true -/' /etc/init.d/docker 2>/dev/null

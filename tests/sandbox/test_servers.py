@@ -1,0 +1,373 @@
+"""The servers of the sandbox's OpenStack, with an engine beside it: reached by SSH, as a virtual machine would be."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from jupyter_runbook.cli import main
+from jupyter_runbook.providers.docker.engine import Engine as Client
+from jupyter_runbook.sandbox import leftovers
+from jupyter_runbook.sandbox.docker import DockerSandbox
+from jupyter_runbook.sandbox.openstack.config import SERVER_IMAGE
+from tests.openstack import administer, connect
+from tests.tenant import Tenant, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_runbook.sandbox.openstack import OpenStackSandbox
+    from tests.engine import Engine
+    from tests.openstack import Cloud
+
+
+def routes() -> str:
+    return Path("/proc/net/route").read_text()
+
+
+@pytest.fixture(scope="module")
+def sandbox(docker_engine: Engine, sandbox_cloud: Cloud) -> OpenStackSandbox:
+    docker_engine.up()
+    return sandbox_cloud.up()
+
+
+@pytest.fixture(scope="module")
+def tenant(sandbox: OpenStackSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    with connect(sandbox) as cloud:
+        made = Tenant(cloud, tmp_path_factory.mktemp("tenant"))
+        yield made
+        made.clear()
+
+
+SCRIPT = "#!/bin/sh\necho from-user-data >/root/marker\nservice docker start\n"
+
+
+@pytest.fixture(scope="module")
+def pair(tenant: Tenant) -> list[tuple[Any, str]]:
+    """Return two servers, each with its floating IP; tests leave them as they were."""
+    asked = [tenant.ask(name, script=SCRIPT) for name in ("one", "two")]
+    servers = [tenant.settled(server) for server in asked]
+    return [(server, tenant.reached(server)) for server in servers]
+
+
+def test_a_server_is_reached_by_its_floating_ip(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    (server, address), (_, other) = pair
+    said = tenant.ssh(address, "hostname; id -un; sudo id -u; ip -4 -o addr show dev eth0; ip -o link | wc -l")
+    lines = said.splitlines()
+    assert lines[:3] == ["one", "debian", "0"]
+    fixed = tenant.port(server).fixed_ips[0]["ip_address"]
+    assert f"inet {fixed}/24" in lines[3], "its own address, and not the floating one"
+    assert tenant.ssh(address, "id -un", user="root") == "root"
+    until(lambda: "from-user-data" in tenant.ssh(address, "sudo cat /root/marker; true"), "user_data has not run")
+    # Whoever reads the console's log knows the server before the first connection.
+    log = tenant.cloud.compute.get_server_console_output(server.id)["output"]
+    key = next(line for line in log.splitlines() if line.startswith("ssh-ed25519 "))
+    assert key.split()[1] in (tenant.folder / "known").read_text()
+    for target in (other, tenant.port(pair[1][0]).fixed_ips[0]["ip_address"]):
+        tenant.ssh(address, f"ping -c1 -W2 -q {target}; exec 3<>/dev/tcp/{target}/22; head -c4 <&3 | grep SSH-")
+    # It sees no disk of this machine's, and no other server's processes.
+    assert (
+        tenant.ssh(address, "lsblk -no NAME 2>/dev/null | wc -l; ls /dev | grep -c '^[svn]*d[a-z]$'; true")[-1] == "0"
+    )
+    assert int(tenant.ssh(address, "ls -d /proc/[0-9]* | wc -l")) < 30
+
+
+def test_ansible_plays_on_servers(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    inventory = tenant.folder / "hosts.ini"
+    words = f"ansible_user=debian ansible_ssh_executable={tenant.folder}/bin/ssh"
+    words += " ansible_python_interpreter=/usr/bin/python3"
+    inventory.write_text("".join(f"{address} {words}\n" for _, address in pair))
+    ansible = Path(sys.executable).parent / "ansible"
+    done = subprocess.run(
+        [ansible, "-i", inventory, "all", "-b", "-m", "command", "-a", "id -un"],
+        env={**os.environ, "ANSIBLE_SSH_ARGS": "-o ControlMaster=no"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("\nroot") == 2, done.stdout + done.stderr
+
+
+def test_docker_on_a_server_is_reached_by_ssh(
+    tenant: Tenant, pair: list[tuple[Any, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = pair[0][1]
+    until(lambda: tenant.try_ssh(address, "docker version").returncode == 0, "docker did not start")
+    monkeypatch.setenv("PATH", os.pathsep.join([f"{tenant.folder}/bin", os.environ["PATH"]]))
+    with closing(Client(f"ssh://debian@{address}")) as client:
+        assert client.get("/info")["Name"] == "one"
+    # A program that needs no library is an image.
+    script = "tar -C /sbin -c ldconfig | docker import - tiny >/dev/null; docker run --rm tiny /ldconfig --version"
+    assert tenant.ssh(address, script).startswith("ldconfig")
+
+
+def test_a_volume_is_a_disk_that_moves(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    (first, address), (second, other) = pair
+    cloud = tenant.cloud
+    volume = cloud.block_storage.create_volume(name="data", size=1)
+    cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+
+    def attach(server: Any) -> str:
+        cloud.compute.create_volume_attachment(server.id, volume_id=volume.id)
+        attached = cloud.block_storage.wait_for_status(volume, "in-use", ["error"], 0.1, 60)
+        return str(attached.attachments[0]["device"])
+
+    def detach(server: Any) -> None:
+        cloud.compute.delete_volume_attachment(server.id, volume.id)
+        cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+
+    device = attach(first)
+    assert device == "/dev/vdb"
+    by_id = f"/dev/disk/by-id/virtio-{volume.id[:20]}"
+    script = (
+        f"mkfs.ext4 -q {by_id}; mkdir -p /data; mount {device} /data; echo kept >/data/word; df -BM --output=size /data"
+    )
+    assert 900 < int(tenant.ssh(address, f"sudo sh -ec '{script}'").splitlines()[-1].strip().rstrip("M")) < 1024
+    detach(first)  # while it is mounted
+    gone = f"if test -e {device} || test -e {by_id} || mountpoint -q /data; then echo there; else echo gone; fi"
+    assert tenant.ssh(address, gone) == "gone"
+    device = attach(second)
+    tenant.ssh(other, f"sudo sh -ec 'mkdir -p /data; mount {device} /data; grep kept /data/word'")
+    cloud.compute.stop_server(second)
+    tenant.settled(second, "SHUTOFF")
+    assert tenant.try_ssh(other, "true").returncode == 255
+    cloud.compute.start_server(second)
+    tenant.settled(second)
+    tenant.answers(other)
+    tenant.ssh(other, f"sudo sh -ec 'mount {device} /data; grep kept /data/word; umount /data; grep from /root/marker'")
+    detach(second)
+    cloud.block_storage.extend_volume(volume, 2)
+    cloud.block_storage.wait_for_status(volume, "available", ["error_extending"], 0.1, 60)
+    device = attach(first)
+    size = tenant.ssh(address, f"sudo sh -ec 'e2fsck -fp {device} >/dev/null; resize2fs {device} 2>&1'")
+    assert "524288 (4k) blocks" in size
+    detach(first)
+    assert not [file for file in loops() if volume.id in file]
+
+
+def loops() -> list[str]:
+    shown = leftovers._run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], os.environ)
+    return shown.splitlines()
+
+
+def test_reboots_and_what_is_switched_off_from_inside(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    server, address = pair[0]
+    boot = "cat /proc/sys/kernel/random/boot_id"
+    before = tenant.ssh(address, boot)
+
+    def booted() -> bool:
+        done = tenant.try_ssh(address, boot)
+        return done.returncode == 0 and done.stdout.strip() != before
+
+    for kind in ("SOFT", "HARD"):
+        tenant.cloud.compute.reboot_server(server, kind)
+        until(booted, f"{kind} reboot")
+        tenant.settled(server)
+        before = tenant.ssh(address, boot)
+    tenant.ssh(address, "sudo reboot")
+    until(booted, "reboot from inside")
+    assert tenant.ssh(address, "sudo cat /root/marker; hostname; pgrep -c sshd").splitlines()[:2] == [
+        "from-user-data",
+        "one",
+    ]
+    tenant.ssh(address, "sudo poweroff")
+    tenant.settled(server, "SHUTOFF")
+    tenant.cloud.compute.start_server(server)
+    tenant.settled(server)
+    tenant.answers(address)
+
+
+def test_a_resized_server_has_what_it_was_given(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    server, address = pair[1]
+    cloud = tenant.cloud
+
+    def memory() -> int:
+        found = DockerSandbox().json("GET", f"/containers/server-{server.id}/json")
+        return int(found["HostConfig"]["Memory"]) >> 20
+
+    assert memory() == 512
+    cloud.compute.resize_server(server, cloud.compute.find_flavor("m1.small"))
+    tenant.settled(server, "VERIFY_RESIZE")
+    tenant.answers(address)
+    assert memory() == 2048
+    cloud.compute.revert_server_resize(server)
+    tenant.settled(server)
+    tenant.answers(address)
+    assert memory() == 512
+    assert tenant.ssh(address, "hostname") == "two"
+
+
+def test_a_snapshot_is_what_a_server_was_and_a_rebuild_begins_anew(tenant: Tenant) -> None:
+    cloud = tenant.cloud
+    server = tenant.settled(tenant.ask("mould"))
+    address = tenant.reached(server)
+    tenant.ssh(address, "echo cast >~/mark; sync")
+    image = cloud.compute.create_server_image(server, "cast", wait=True, timeout=60)
+    again = tenant.settled(tenant.ask("again", image_id=image.id))
+    other = tenant.reached(again)
+    assert tenant.ssh(other, "hostname; cat mark").split() == ["again", "cast"]
+    key = tenant.ssh(address, "cat /etc/ssh/ssh_host_ed25519_key.pub")
+    assert tenant.ssh(other, "cat /etc/ssh/ssh_host_ed25519_key.pub") != key
+    cloud.compute.rebuild_server(server, tenant.image)
+    until(lambda: cloud.compute.get_server(server).status == "ACTIVE", "rebuild")
+    tenant.forget_host_keys()
+    tenant.answers(address)
+    assert tenant.ssh(address, "ls") == ""
+    for one in (server, again):
+        cloud.compute.delete_server(one)
+        cloud.compute.wait_for_delete(one, interval=0.1, wait=60)
+    cloud.image.delete_image(image)
+
+
+def test_a_floating_ip_moves_and_goes(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    cloud = tenant.cloud
+    # One behind a router of its own: this machine has to learn who has the address now.
+    elsewhere = tenant.add_network("10.7.0.0/24", tenant.add_router())
+    servers = [tenant.settled(one) for one in (tenant.ask("three"), tenant.ask("four", elsewhere))]
+    floating = tenant.float(servers[0])
+    address = floating.floating_ip_address
+    assert cloud.network.get_ip(floating).status == "ACTIVE"
+    command = [f"{tenant.folder}/bin/ssh", f"debian@{pair[0][1]}", "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
+        for server in (*servers, servers[0]):
+            cloud.network.update_ip(floating, port_id=None)
+            cloud.network.update_ip(floating, port_id=tenant.port(server).id)
+            tenant.forget_host_keys()
+            tenant.answers(address)
+            assert tenant.ssh(address, "hostname") == server.name
+        # A connection through a router that changes for another address is not cut.
+        assert held.communicate(b"still here", timeout=10)[0] == b"still here"
+    cloud.network.update_ip(floating, port_id=None)
+    assert cloud.network.get_ip(floating).status == "DOWN"
+    assert tenant.try_ssh(address, "true").returncode == 255
+    tenant.forget_host_keys()
+
+
+def test_networks_are_apart_until_a_router_joins_them(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    cloud = tenant.cloud
+    apart, joined = tenant.add_network("10.7.0.0/24"), tenant.add_network("10.8.0.0/24", tenant.router)
+    # The same address as another server's, in a network of its own.
+    taken = tenant.port(pair[0][0]).fixed_ips[0]["ip_address"]
+    servers = [
+        tenant.settled(one)
+        for one in (
+            tenant.ask("apart", networks=[{"uuid": apart.id, "fixed_ip": taken}]),
+            tenant.ask("joined", joined),
+        )
+    ]
+    address = tenant.reached(servers[1])
+    assert tenant.ssh(address, f"exec 3<>/dev/tcp/{taken}/22; head -c4 <&3") == "SSH-"
+    assert tenant.ssh(pair[0][1], "hostname") == "one", "the address is still the first server's in its own network"
+    # A second interface into the one that was apart.
+    port = cloud.compute.create_server_interface(servers[1].id, net_id=apart.id)
+    fixed = port.fixed_ips[0]["ip_address"]
+    until(lambda: fixed in tenant.ssh(address, "ip -4 -o addr show dev eth1 || true"), "no eth1")
+    cloud.compute.delete_server_interface(port.port_id, servers[1].id)
+    until(lambda: "eth1" not in tenant.ssh(address, "ip -o link"), "eth1 stays")
+
+
+def test_no_range_of_a_project_is_seen_by_this_machine(tenant: Tenant, sandbox: OpenStackSandbox) -> None:
+    """TRAPS, Sandbox 1: also where a project takes the range of this machine's own resolver or neighbours."""
+    lines = Path("/etc/resolv.conf").read_text().splitlines()
+    resolvers = [line.split()[1] for line in lines if line.startswith("nameserver ") and ":" not in line]
+    names = [*resolvers, "192.0.2.1", "10.96.0.10"]
+    ways = {name: leftovers._run(["ip", "route", "get", name], os.environ) for name in names}
+    before = routes()
+    for name in names:
+        cidr = f"{name.rpartition('.')[0]}.0/24"
+        tenant.settled(tenant.ask("greedy", tenant.add_network(cidr, tenant.add_router())))
+    assert {name: leftovers._run(["ip", "route", "get", name], os.environ) for name in names} == ways
+    assert routes() == before
+    assert sandbox.state["network"] in leftovers._run(["ip", "route"], os.environ)
+
+
+def test_a_server_that_is_deleted_while_it_is_made_leaves_nothing(tenant: Tenant) -> None:
+    cloud = tenant.cloud
+    volume = cloud.block_storage.create_volume(name="held", size=1)
+    cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+    whole, half = tenant.settled(tenant.ask("whole")), tenant.ask("half")
+    cloud.compute.create_volume_attachment(whole.id, volume_id=volume.id)
+    cloud.block_storage.wait_for_status(volume, "in-use", ["error"], 0.1, 60)
+    assert [file for file in loops() if volume.id in file]
+    for server in (whole, half):
+        cloud.compute.delete_server(server)
+    for server in (whole, half):
+        cloud.compute.wait_for_delete(server, interval=0.1, wait=60)
+    cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+    names = [name for one in DockerSandbox().json("GET", "/containers/json?all=1") for name in one["Names"]]
+    assert not [name for name in names if whole.id in name or half.id in name]
+    assert not [file for file in loops() if volume.id in file]
+
+
+def test_down_takes_the_servers_and_nothing_else(sandbox_cloud: Cloud, docker_engine: Engine, tmp_path: Path) -> None:
+    """TRAPS, Sandbox 2 and 3: with servers, disks and routers there, on an engine that has something of its own."""
+    host = docker_engine.up()
+    sandbox = sandbox_cloud.free()
+    before = everything()
+    docker = DockerSandbox()
+    sandbox.up()
+    assert "containers on the docker sandbox's engine, 0 running" in status()
+    mine = docker.json("POST", "/containers/create", {"Image": "busybox:latest", "Cmd": ["sleep", "1000"]})
+    docker.call("POST", f"/containers/{mine['Id']}/start")
+    with connect(sandbox) as cloud:
+        tenant = Tenant(cloud, tmp_path)
+        server = tenant.settled(tenant.ask("left"))
+        address = tenant.reached(server)
+        volume = cloud.block_storage.create_volume(name="left", size=1)
+        cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+        cloud.compute.create_volume_attachment(server.id, volume_id=volume.id)
+        cloud.block_storage.wait_for_status(volume, "in-use", ["error"], 0.1, 60)
+        tenant.ssh(address, "sudo sh -ec 'mkfs.ext4 -q /dev/vdb; mount /dev/vdb /mnt'")
+        cloud.compute.create_server_image(server, "left", wait=True, timeout=60)
+    assert "1 running" in status()
+    sandbox.down()
+    assert docker.json("GET", f"/containers/{mine['Id']}/json")["State"]["Running"]
+    docker.call("DELETE", f"/containers/{mine['Id']}?force=1")
+    assert not docker.has(SERVER_IMAGE)
+    assert everything() == before
+    assert host
+
+
+def test_without_an_engine_servers_are_fakes(sandbox_cloud: Cloud, docker_engine: Engine, tmp_path: Path) -> None:
+    docker = docker_engine.free()
+    sandbox = sandbox_cloud.up()
+    assert "fakes: nothing runs in them; sandbox up docker openstack" in status()
+    with connect(sandbox) as cloud, administer(sandbox):
+        tenant = Tenant(cloud, tmp_path)
+        fake = tenant.settled(tenant.ask("fake"))
+        docker.up()
+        sandbox.up()
+        assert "containers on the docker sandbox's engine, 0 running" in status()
+        tenant.reached(tenant.settled(tenant.ask("real")))
+        cloud.compute.stop_server(fake)
+        tenant.settled(fake, "SHUTOFF")
+        tenant.clear()
+
+
+def status() -> str:
+    done = CliRunner().invoke(main, ["sandbox", "status", "openstack"])
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def everything() -> dict[str, Any]:
+    """Return what a cloud with servers could leave on this machine and on the engine."""
+    docker = DockerSandbox()
+    return {
+        "links": {name for _, name in socket.if_nameindex()},
+        "routes": routes(),
+        "mounts": {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()},
+        "loops": loops(),
+        "containers": [one["Id"] for one in docker.json("GET", "/containers/json?all=1")],
+        "images": sorted(str(one["RepoTags"]) for one in docker.json("GET", "/images/json?all=1")),
+        "volumes": docker.json("GET", "/volumes")["Volumes"],
+        "networks": sorted(one["Name"] for one in docker.json("GET", "/networks")),
+    }
