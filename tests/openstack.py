@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jupyter_runbook.errors import RunbookError
+from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD
 from tests.engine import can_start, leave_out
@@ -55,6 +57,12 @@ def connect(sandbox: OpenStackSandbox, cloud: str = CLOUD, **more: Any) -> Conne
     known = yaml.safe_load(sandbox.clouds.read_text())["clouds"][cloud]
     known["auth"] |= more
     return openstack.connect(**known, load_yaml_config=False, load_envvars=False)
+
+
+def loops() -> list[str]:
+    """Return the files that loop devices of this machine are of."""
+    shown = leftovers._run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], os.environ)
+    return shown.splitlines()
 
 
 def administer(sandbox: OpenStackSandbox) -> Connection:

@@ -23,11 +23,14 @@ from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox, database, install, processes
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, LINK, PORTS
 from tests.bench import ends
-from tests.openstack import administer, connect
+from tests.openstack import administer, connect, loops
+from tests.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jupyter_runbook.sandbox.docker import DockerSandbox
+    from tests.engine import Engine
     from tests.openstack import Cloud
 
 
@@ -51,6 +54,7 @@ def leavings(sandbox: OpenStackSandbox) -> dict[str, Any]:
         "processes": sorted(processes.running(sandbox.folder)),
         # Under any name: of what it starts, each has the folder among its words or in its environment.
         "strays": [one.pid for one in psutil.process_iter() if str(sandbox.folder) in words(one)],
+        "loops": loops(),
         "folder": sandbox.folder.exists(),
     }
 
@@ -70,7 +74,7 @@ def test_a_first_server_in_a_new_cloud(sandbox: OpenStackSandbox) -> None:
     assert exports == {"OS_CLIENT_CONFIG_FILE": str(sandbox.clouds), "OS_CLOUD": CLOUD}
     shown = command("status", "openstack")
     assert f"clouds: {CLOUD} (a project's member) and {ADMIN}, in {sandbox.clouds}" in shown
-    assert "servers: for the control plane alone" in shown
+    assert "servers: " in shown
     assert "not running" not in shown
 
     running = {name: one.pid for name, one in processes.running(sandbox.folder).items()}
@@ -233,6 +237,52 @@ def test_the_range_of_floating_ips_is_chosen_by_looking(
         another.up()
     another.down()
     assert not sandbox._missing()
+
+
+def test_fakes_without_an_engine_and_down_takes_the_servers_and_nothing_else(
+    sandbox: OpenStackSandbox, docker_engine: Engine, tmp_path: Path
+) -> None:
+    """TRAPS, Sandbox 2 and 3: with servers, disks and routers there, on an engine that has something of its own."""
+    docker = docker_engine.free()
+    before = leavings(sandbox)
+    sandbox.up()
+    assert "fakes: nothing runs in them; sandbox up docker openstack" in command("status", "openstack")
+    with connect(sandbox) as cloud:
+        tenant = Tenant(cloud, tmp_path)
+        fake = tenant.settled(tenant.ask("fake"))
+        docker.up()
+        mine = docker.json("POST", "/containers/create", {"Image": "busybox:latest", "Cmd": ["sleep", "1000"]})
+        docker.call("POST", f"/containers/{mine['Id']}/start")
+        engine = on(docker)
+        sandbox.up()
+        assert "containers on the docker sandbox's engine, 0 running" in command("status", "openstack")
+        cloud.compute.stop_server(fake)
+        tenant.settled(fake, "SHUTOFF")
+        server = tenant.settled(tenant.ask("real"))
+        address = tenant.reached(server)
+        volume = cloud.block_storage.create_volume(name="left", size=1)
+        cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
+        cloud.compute.create_volume_attachment(server.id, volume_id=volume.id)
+        cloud.block_storage.wait_for_status(volume, "in-use", ["error"], 0.1, 60)
+        tenant.ssh(address, "sudo sh -ec 'mkfs.ext4 -q /dev/vdb; mount /dev/vdb /mnt'")
+        cloud.compute.create_server_image(server, "left", wait=True, timeout=60)
+    assert "1 running" in command("status", "openstack")
+    assert loops() != before["loops"]
+    sandbox.down()
+    assert on(docker) == engine
+    assert docker.json("GET", f"/containers/{mine['Id']}/json")["State"]["Running"]
+    docker.down()
+    assert leavings(sandbox) == before
+
+
+def on(docker: DockerSandbox) -> dict[str, Any]:
+    """Return what there is on an engine."""
+    return {
+        "containers": [one["Id"] for one in docker.json("GET", "/containers/json?all=1")],
+        "images": sorted(one["Id"] for one in docker.json("GET", "/images/json?all=1")),
+        "volumes": docker.json("GET", "/volumes")["Volumes"],
+        "networks": sorted(one["Name"] for one in docker.json("GET", "/networks")),
+    }
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -11,14 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from jupyter_runbook.cli import main
 from jupyter_runbook.providers.docker.engine import Engine as Client
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.docker import DockerSandbox
-from jupyter_runbook.sandbox.openstack.config import SERVER_IMAGE
-from tests.openstack import administer, connect
+from tests.openstack import administer, connect, loops
 from tests.tenant import Tenant, until
 
 if TYPE_CHECKING:
@@ -41,7 +37,9 @@ def sandbox(docker_engine: Engine, sandbox_cloud: Cloud) -> OpenStackSandbox:
 
 @pytest.fixture(scope="module")
 def tenant(sandbox: OpenStackSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    with connect(sandbox) as cloud:
+    with connect(sandbox) as cloud, administer(sandbox) as admin:
+        # The usual quota is ten.
+        admin.set_compute_quotas("demo", instances=50, cores=100)
         made = Tenant(cloud, tmp_path_factory.mktemp("tenant"))
         yield made
         made.clear()
@@ -151,11 +149,6 @@ def test_a_volume_is_a_disk_that_moves(tenant: Tenant, pair: list[tuple[Any, str
     assert "524288 (4k) blocks" in size
     detach(first)
     assert not [file for file in loops() if volume.id in file]
-
-
-def loops() -> list[str]:
-    shown = leftovers._run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], os.environ)
-    return shown.splitlines()
 
 
 def test_reboots_and_what_is_switched_off_from_inside(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
@@ -305,69 +298,3 @@ def test_a_server_that_is_deleted_while_it_is_made_leaves_nothing(tenant: Tenant
     names = [name for one in DockerSandbox().json("GET", "/containers/json?all=1") for name in one["Names"]]
     assert not [name for name in names if whole.id in name or half.id in name]
     assert not [file for file in loops() if volume.id in file]
-
-
-def test_down_takes_the_servers_and_nothing_else(sandbox_cloud: Cloud, docker_engine: Engine, tmp_path: Path) -> None:
-    """TRAPS, Sandbox 2 and 3: with servers, disks and routers there, on an engine that has something of its own."""
-    host = docker_engine.up()
-    sandbox = sandbox_cloud.free()
-    before = everything()
-    docker = DockerSandbox()
-    sandbox.up()
-    assert "containers on the docker sandbox's engine, 0 running" in status()
-    mine = docker.json("POST", "/containers/create", {"Image": "busybox:latest", "Cmd": ["sleep", "1000"]})
-    docker.call("POST", f"/containers/{mine['Id']}/start")
-    with connect(sandbox) as cloud:
-        tenant = Tenant(cloud, tmp_path)
-        server = tenant.settled(tenant.ask("left"))
-        address = tenant.reached(server)
-        volume = cloud.block_storage.create_volume(name="left", size=1)
-        cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
-        cloud.compute.create_volume_attachment(server.id, volume_id=volume.id)
-        cloud.block_storage.wait_for_status(volume, "in-use", ["error"], 0.1, 60)
-        tenant.ssh(address, "sudo sh -ec 'mkfs.ext4 -q /dev/vdb; mount /dev/vdb /mnt'")
-        cloud.compute.create_server_image(server, "left", wait=True, timeout=60)
-    assert "1 running" in status()
-    sandbox.down()
-    assert docker.json("GET", f"/containers/{mine['Id']}/json")["State"]["Running"]
-    docker.call("DELETE", f"/containers/{mine['Id']}?force=1")
-    assert not docker.has(SERVER_IMAGE)
-    assert everything() == before
-    assert host
-
-
-def test_without_an_engine_servers_are_fakes(sandbox_cloud: Cloud, docker_engine: Engine, tmp_path: Path) -> None:
-    docker = docker_engine.free()
-    sandbox = sandbox_cloud.up()
-    assert "fakes: nothing runs in them; sandbox up docker openstack" in status()
-    with connect(sandbox) as cloud, administer(sandbox):
-        tenant = Tenant(cloud, tmp_path)
-        fake = tenant.settled(tenant.ask("fake"))
-        docker.up()
-        sandbox.up()
-        assert "containers on the docker sandbox's engine, 0 running" in status()
-        tenant.reached(tenant.settled(tenant.ask("real")))
-        cloud.compute.stop_server(fake)
-        tenant.settled(fake, "SHUTOFF")
-        tenant.clear()
-
-
-def status() -> str:
-    done = CliRunner().invoke(main, ["sandbox", "status", "openstack"])
-    assert done.exit_code == 0
-    return done.stdout
-
-
-def everything() -> dict[str, Any]:
-    """Return what a cloud with servers could leave on this machine and on the engine."""
-    docker = DockerSandbox()
-    return {
-        "links": {name for _, name in socket.if_nameindex()},
-        "routes": routes(),
-        "mounts": {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()},
-        "loops": loops(),
-        "containers": [one["Id"] for one in docker.json("GET", "/containers/json?all=1")],
-        "images": sorted(str(one["RepoTags"]) for one in docker.json("GET", "/images/json?all=1")),
-        "volumes": docker.json("GET", "/volumes")["Volumes"],
-        "networks": sorted(one["Name"] for one in docker.json("GET", "/networks")),
-    }
