@@ -28,11 +28,14 @@ def sandbox_group() -> None:
 _NAMES = click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar=f"[{'|'.join(NAMES)}]...")
 
 
-@sandbox_group.command(epilog="Example: jupyter runbook sandbox up hosts --count 3")
+@sandbox_group.command(epilog="Example: jupyter runbook sandbox up openstack docker")
 @_NAMES
 @click.option("--count", type=int, metavar="N", help="How many hosts there shall be; 3 where none are up.")
 def up(names: tuple[str, ...], count: int | None) -> None:
-    """Bring sandboxes up; one that is up stays as it is, and a host that was stopped starts again."""
+    """Bring sandboxes up; one that is up stays as it is, and what died of it starts again.
+
+    With docker, the servers of openstack are reached by SSH; hosts are counted: up hosts --count 3.
+    """
     if count is not None and "hosts" not in names:
         raise click.UsageError("--count is for hosts: jupyter runbook sandbox up hosts --count 3")
     for name in sorted(set(names), key=NAMES.index):

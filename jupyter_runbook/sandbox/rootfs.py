@@ -25,6 +25,7 @@ HOST = ("iproute2", "openssh-server", "procps", "python3", "python3-apt", "tini"
 #: What a server of a cloud is: the same, for people who work on it, and an engine of its own.
 SERVER = (
     "ca-certificates",
+    "cloud-init",
     "docker.io",
     "e2fsprogs",
     "iproute2",
@@ -34,6 +35,7 @@ SERVER = (
     "procps",
     "python3",
     "python3-apt",
+    "python3-cffi-backend",  # of cloud-init: debootstrap does not follow the virtual package that asks for it
     "sudo",
 )
 # Not for a host's use: documentation, and what each host has of its own.

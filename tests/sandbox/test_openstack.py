@@ -23,6 +23,7 @@ from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox, database, install, processes
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, LINK, PORTS
 from tests.bench import ends
+from tests.engine import leavings as engine_leavings
 from tests.openstack import administer, connect, loops
 from tests.tenant import Tenant
 
@@ -244,7 +245,7 @@ def test_fakes_without_an_engine_and_down_takes_the_servers_and_nothing_else(
 ) -> None:
     """TRAPS, Sandbox 2 and 3: with servers, disks and routers there, on an engine that has something of its own."""
     docker = docker_engine.free()
-    before = leavings(sandbox)
+    before = {**engine_leavings(), **leavings(sandbox)}
     sandbox.up()
     assert "fakes: nothing runs in them; sandbox up docker openstack" in command("status", "openstack")
     with connect(sandbox) as cloud:
@@ -272,7 +273,7 @@ def test_fakes_without_an_engine_and_down_takes_the_servers_and_nothing_else(
     assert on(docker) == engine
     assert docker.json("GET", f"/containers/{mine['Id']}/json")["State"]["Running"]
     docker.down()
-    assert leavings(sandbox) == before
+    assert {**engine_leavings(), **leavings(sandbox)} == before
 
 
 def on(docker: DockerSandbox) -> dict[str, Any]:

@@ -78,6 +78,60 @@ def test_a_server_is_reached_by_its_floating_ip(tenant: Tenant, pair: list[tuple
     assert int(tenant.ssh(address, "ls -d /proc/[0-9]* | wc -l")) < 30
 
 
+CLOUD_CONFIG = """#cloud-config
+write_files:
+  - path: /etc/motd
+    content: made by cloud-config
+runcmd:
+  - [sh, -c, "echo ran >/root/marker"]
+users:
+  - default
+  - {name: deploy, groups: sudo}
+"""
+
+
+@pytest.mark.parametrize(
+    ("user_data", "code", "word"),
+    [
+        ("", 0, "status: done"),
+        ("#!/bin/sh\nsleep 1\necho ran >/root/marker\n", 0, "status: done"),
+        ("#!/bin/sh\necho ran >/root/marker\nexit 3\n", 1, "user_data ended with 3"),
+        (CLOUD_CONFIG, 0, "status: done"),
+    ],
+    ids=["none", "script", "failed", "cloud-config"],
+)
+def test_user_data_runs_and_is_waited_for(tenant: Tenant, user_data: str, code: int, word: str) -> None:
+    server = tenant.settled(tenant.ask("fed", script=user_data))
+    address = tenant.reached(server)
+    done = tenant.try_ssh(address, "cloud-init status --wait --long")
+    assert done.returncode == code, done.stdout
+    assert word in done.stdout
+    if user_data:
+        assert tenant.ssh(address, "sudo cat /root/marker") == "ran"
+    if user_data == CLOUD_CONFIG:
+        assert tenant.ssh(address, "cat /etc/motd; id -un deploy").split("\n") == ["made by cloud-configdeploy"]
+    tenant.cloud.compute.delete_server(server)
+    tenant.forget_host_keys()
+
+
+def test_a_server_reaches_what_this_machine_reaches(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    """A container on the engine's own bridge stands for the world: it is behind this machine, as seen from a server."""
+    docker = DockerSandbox()
+    command = ["sh", "-c", "while true; do echo hello | nc -l -p 80; done"]
+    made = docker.json("POST", "/containers/create", {"Image": "busybox:latest", "Cmd": command})
+    docker.call("POST", f"/containers/{made['Id']}/start")
+    try:
+        address = docker.json("GET", f"/containers/{made['Id']}/json")["NetworkSettings"]["IPAddress"]
+        assert tenant.ssh(pair[0][1], f"exec 3<>/dev/tcp/{address}/80; head -c5 <&3") == "hello"
+        # Also one without a floating IP: it goes out by its router's address.
+        tenant.settled(tenant.ask("inner", script=f"#!/bin/bash\nexec 3<>/dev/tcp/{address}/80; head -c5 <&3\n"))
+        log = tenant.cloud.compute
+        inner = next(one for one in log.servers() if one.name == "inner")
+        until(lambda: "hello" in log.get_server_console_output(inner.id)["output"], "no way out")
+    finally:
+        docker.call("DELETE", f"/containers/{made['Id']}?force=1")
+
+
 def test_ansible_plays_on_servers(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
     inventory = tenant.folder / "hosts.ini"
     words = f"ansible_user=debian ansible_ssh_executable={tenant.folder}/bin/ssh"

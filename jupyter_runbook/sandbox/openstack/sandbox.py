@@ -64,6 +64,7 @@ class OpenStackSandbox(Sandbox):
                 self.tell(f"starting {', '.join(missing)} again")
                 self._start(missing)
             servers.give_bodies(self.tell)
+            servers.lead_out(self._layout())
 
     def down(self) -> None:
         """See `Sandbox.down`."""
@@ -185,7 +186,8 @@ class OpenStackSandbox(Sandbox):
         if not self.folder.exists():
             return
         processes.end(self.folder)
-        servers.clear(self.folder)
+        if self.state:
+            servers.clear(self._layout())
         leftovers.clear_mounts(self.folder)
         if self.state:
             leftovers.clear_bridges([LINK], os.environ)

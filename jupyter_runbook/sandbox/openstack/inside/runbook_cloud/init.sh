@@ -12,6 +12,14 @@ trap again HUP
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 cd / || exit 1
 
+# What cloud-init would note of itself: people wait for it with cloud-init status --wait.
+note() {
+    mkdir -p /run/cloud-init
+    printf '{"v1": {"datasource": "NoCloud", "stage": %s, "modules-final": {"errors": [%s], "start": %s, "finished": %s}}}' \
+        "$1" "$2" "$(date +%s)" "$3" >/run/cloud-init/status.json
+    [ "$3" = null ] || printf '{"v1": {"datasource": "NoCloud", "errors": [%s]}}' "$2" >/run/cloud-init/result.json
+}
+
 # The network comes from outside: a name on the loopback link tells that it is whole.
 for _ in $(seq 600); do
     [ "$(cat /sys/class/net/lo/ifalias 2>/dev/null)" = wired ] && break
@@ -65,12 +73,40 @@ if [ $first ]; then
     if [ "$(head -c 2 $inside/user-data)" = '#!' ]; then
         chmod 700 $inside/user-data
         # In a session of its own: a service that it starts outlives it.
+        note '"modules-final"' "" null
         (
             setsid $inside/user-data </dev/null 2>&1 | tee /var/log/cloud-init-output.log
-            echo "runbook: user_data ended with ${PIPESTATUS[0]}"
+            ended=${PIPESTATUS[0]}
+            [ "$ended" = 0 ] && error="" || error="\"user_data ended with $ended\""
+            note null "$error" "$(date +%s)"
+            echo "runbook: user_data ended with $ended"
         ) &
     elif [ -s $inside/user-data ]; then
-        echo "runbook: user_data is no script that begins with #!, and was not run"
+        # cloud-config and all the other forms: cloud-init's own business. It takes some seconds, so others go without.
+        seed=/var/lib/cloud/seed/nocloud
+        rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/sem
+        mkdir -p $seed
+        cp $inside/user-data $seed/user-data
+        printf 'instance-id: %s\nlocal-hostname: %s\n' "$(cat $inside/instance-id)" "$(hostname)" >$seed/meta-data
+        cat >/etc/cloud/cloud.cfg.d/99-runbook.cfg <<'CONFIG'
+datasource_list: [NoCloud]
+network: {config: disabled}
+ssh_deletekeys: false
+ssh_genkeytypes: []
+manage_etc_hosts: false
+locale: false
+CONFIG
+        (
+            {
+                setsid cloud-init init --local
+                setsid cloud-init init
+                setsid cloud-init modules --mode=config
+                setsid cloud-init modules --mode=final
+            } </dev/null 2>&1 | tee /var/log/cloud-init-output.log
+            echo "runbook: user_data ended"
+        ) &
+    else
+        note null "" "$(date +%s)"
     fi
 fi
 echo "runbook: up"
