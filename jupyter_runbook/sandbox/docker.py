@@ -229,6 +229,10 @@ class DockerSandbox(Sandbox):
         command = [found("tar"), "--directory", str(root), "--create", "."]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as archive:
             self.call("POST", f"/images/create?fromSrc=-&repo={quote(repo, safe='')}&tag={tag}", archive.stdout)
+        if archive.returncode or not self.has(image):
+            with suppress(RunbookError):  # what has come of half of it
+                self.call("DELETE", f"/images/{image}?force=1")
+            raise ToolFailed(f"{root} can't be made the image {image}", hint="see whether the disk is full")
 
     def _refuse_another(self) -> None:
         """Refuse to start beside another engine: it would take that one's rules away."""

@@ -63,7 +63,7 @@ def begin(command: Sequence[str], env: Mapping[str, str], log: Path, given: sock
     log
         What it says is added there; for the user alone.
     given
-        A socket that it gets as its third descriptor.
+        A socket that it gets as descriptor 3.
 
     Raises
     ------

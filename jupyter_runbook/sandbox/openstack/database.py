@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import BadInput, ToolFailed
@@ -17,7 +18,6 @@ from jupyter_runbook.sandbox.tools import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from jupyter_runbook.sandbox.openstack.config import Layout
 
@@ -51,7 +51,7 @@ def make(layout: Layout, root: Path) -> None:
     refuse_long(layout)
     (layout.folder / "database").mkdir()
     begin = ["create database mysql;", "use mysql;", "set @auth_root_socket=null;", "set @skip_auth_anonymous=1;", ""]
-    tables = [(root / "usr/share/mysql" / name).read_text() for name in TABLES]
+    tables = [(_base(root) / "share/mysql" / name).read_text() for name in TABLES]
     done = subprocess.run(
         [*_command(layout, root), "--bootstrap", "--log-warnings=0", "--enforce-storage-engine="],
         env=environment(root, root / "usr/bin"),
@@ -142,8 +142,14 @@ def ask(layout: Layout, statements: Iterable[str]) -> None:
 def _command(layout: Layout, root: Path) -> list[str]:
     # Whoever started this owns it; MariaDB will not run as root unless it is told to.
     command = ["mariadbd", "--no-defaults", f"--datadir={layout.folder}/database", f"--socket={layout.socket}"]
-    command += [f"--basedir={root}/usr", f"--lc-messages-dir={root}/usr/share/mysql", "--skip-log-bin", LOG_FILE]
+    base = _base(root)
+    command += [f"--basedir={base}", f"--lc-messages-dir={base}/share/mysql", "--skip-log-bin", LOG_FILE]
     return [*command, "--user=root"] if os.geteuid() == 0 else command
+
+
+def _base(root: Path) -> Path:
+    """Return where the packages' files are: the system's own folder, where it has them and nothing was unpacked."""
+    return root / "usr" if (root / "usr/sbin/mariadbd").exists() else Path("/usr")
 
 
 def _answers(layout: Layout) -> bool:

@@ -96,6 +96,7 @@ class OpenStackSandbox(Sandbox):
 
     def _make(self) -> None:
         root = unpacked(f"{self.name}-database", database.PACKAGES, self.tell)
+        translator = unpacked("iptables", servers.TRANSLATOR, self.tell)
         python = install.interpreter(self.tell)
         kept = install.pristine(python, root, self.tell)
         switch.refuse_anothers(LINK, self.name)
@@ -108,7 +109,7 @@ class OpenStackSandbox(Sandbox):
             _write(self.folder / "state.json", json.dumps(state))
             self.tell(f"starting the services; floating IPs are of {network}")
             switch.connect(LINK, network, self.folder / "net")
-            servers.write_translator(self.folder, self.tell)
+            servers.write_translator(self.folder, translator)
             for name in ("database", "keys"):
                 shutil.copytree(kept / name, self.folder / name)
             self._start(["database", *PORTS])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 from jupyter_runbook.errors import RunbookError
 from jupyter_runbook.sandbox import leftovers
-from jupyter_runbook.sandbox.debian import environment, unpacked
+from jupyter_runbook.sandbox.debian import environment
 from jupyter_runbook.sandbox.docker import DockerSandbox
 from jupyter_runbook.sandbox.openstack import config
 from jupyter_runbook.sandbox.openstack.config import SERVER_IMAGE
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.sandbox.openstack.config import Layout
 
-__all__ = ["clear", "give_bodies", "lead_out", "told", "write_translator"]
+__all__ = ["TRANSLATOR", "clear", "give_bodies", "lead_out", "told", "write_translator"]
 
+#: Debian's packages of the programs by which routers translate addresses.
+TRANSLATOR = ("iptables",)
 #: The label of all that the cloud makes on the engine: see inside/runbook_cloud/containers.py.
 LABEL = "jupyter-runbook.cloud"
 
@@ -53,11 +56,18 @@ def lead_out(layout: Layout) -> None:
             _iptables(layout.folder, "-I", rule)
 
 
-def write_translator(folder: Path, tell: Callable[[str], object]) -> None:
-    """Write the program by which the routers translate addresses: a packaged one, which need not be installed here."""
-    root = unpacked("iptables", ("iptables",), tell)
+def write_translator(folder: Path, root: Path) -> None:
+    """Write the programs by which routers translate addresses: they need not be installed here.
+
+    Parameters
+    ----------
+    folder
+        The cloud's.
+    root
+        The folder of the unpacked packages.
+    """
     env = environment(root, root / "usr/bin")
-    kept = " ".join(f"{name}={env[name]!r}" for name in ("LD_LIBRARY_PATH", "XTABLES_LIBDIR") if name in env)
+    kept = " ".join(f"{name}={shlex.quote(env[name])}" for name in ("LD_LIBRARY_PATH", "XTABLES_LIBDIR") if name in env)
     # Debian's own one, where there was nothing to unpack.
     program = root / "usr/sbin/xtables-nft-multi"
     command = program if program.exists() else program.name

@@ -1,7 +1,7 @@
 """The servers: Nova's own fake hypervisor, which keeps the books, and a container behind each where there is an engine.
 
 Every method does what the fake one does, and the same to the container. An image with the property
-``docker_image=none`` has servers without one.
+``sandbox_fake=true`` has servers without one.
 """
 
 from __future__ import annotations
@@ -169,8 +169,9 @@ class Servers(fake.FakeDriverWithoutFakeNodes):
             self.instances[instance.uuid] = fake.FakeInstance(instance.name, state, instance.uuid)
         info = super().get_info(instance, use_cache)
         container = containers.find(instance.uuid)
-        if container and container.status in {"exited", "dead"}:
-            info.state = power_state.SHUTDOWN  # switched off from inside
+        # Switched off from inside, or lost with its engine; a start makes a new one then.
+        if (container and container.status in {"exited", "dead"}) or containers.lost(instance.uuid):
+            info.state = power_state.SHUTDOWN
         return info
 
     def get_console_output(self, context: Any, instance: Any) -> Any:
@@ -192,7 +193,7 @@ class Servers(fake.FakeDriverWithoutFakeNodes):
 
     def _boot(self, instance: Any, network_info: Any, block_device_info: Any, *, start: bool = True) -> None:
         """Make the server's container where it has none, start it, and lead all its cables and disks into it."""
-        if instance.system_metadata.get("image_docker_image") == "none" or not containers.engine():
+        if instance.system_metadata.get("image_sandbox_fake") == "true" or not containers.engine():
             return
         container = containers.find(instance.uuid) or containers.create(_server(instance))
         if not start:

@@ -77,15 +77,29 @@ def engine() -> Any | None:
 
 
 def find(server: str) -> Any | None:
-    """Return a server's container; None where it has none."""
+    """Return a server's container; None where it has none.
+
+    Raises
+    ------
+    docker.errors.DockerException
+        The engine does not tell.
+    """
     import docker
+    import requests
 
     if not Path(settings().engine).is_socket() or not (_known or engine()):
         return None
     try:
         return _known[0].containers.get(_name(server))
-    except (docker.errors.DockerException, OSError):
+    except docker.errors.NotFound:
         return None
+    except requests.ConnectionError:  # the engine was killed: its socket is left, and nobody is behind it
+        return None
+
+
+def lost(server: str) -> bool:
+    """Tell whether a server had a container, which is gone: its engine was taken away."""
+    return _mark(server).exists() and find(server) is None
 
 
 def create(server: Server) -> Any:
@@ -117,9 +131,10 @@ def create(server: Server) -> Any:
             volumes=["/var/lib/docker"],
         )
         init, power = ((Path(__file__).parent / name).read_text() for name in ("init.sh", "power.sh"))
-        api.put_archive(
-            made["Id"], "/", _archive({**server.files, "init.sh": (0o755, init), "power.sh": (0o755, power)})
-        )
+        files = {**server.files, "init.sh": (0o755, init), "power.sh": (0o755, power)}
+        api.put_archive(made["Id"], "/", _archive(files))
+        _mark(server.server).parent.mkdir(exist_ok=True)
+        _mark(server.server).touch()
     except Exception:
         remove(server.server)
         raise
@@ -156,6 +171,7 @@ def remove(server: str) -> None:
     container = find(server)
     if container:
         container.remove(v=True, force=True)
+    _mark(server).unlink(missing_ok=True)
 
 
 def store(server: str, image: str) -> None:
@@ -181,6 +197,11 @@ def run(container: Any, script: str) -> None:
 def _image(client: Any, server: Server) -> str:
     stored = f"{SNAPSHOT}:{server.snapshot}"
     return stored if server.snapshot and client.images.list(name=stored) else settings().image
+
+
+def _mark(server: str) -> Path:
+    """Return the file that is there while a server has a container, or had one."""
+    return Path(settings().folder, "nova/containers", server)
 
 
 def _limit(memory: int) -> int:

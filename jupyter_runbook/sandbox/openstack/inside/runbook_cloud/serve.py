@@ -1,6 +1,6 @@
 """Run one of OpenStack's services as one process: ``python -m runbook_cloud.serve FOLDER/etc/NAME``.
 
-The listening socket is given as the third descriptor, so that a port is taken once and for all, and a client that is
+The listening socket is given as descriptor 3, so that a port is taken once and for all, and a client that is
 early waits instead of being refused. Keystone, Placement, Glance and Neutron are their own WSGI applications. Of Nova
 and Cinder, the API and all the workers share the process: oslo.messaging's in-memory transport carries their calls, and
 no broker is needed (Nova's own functional tests run the same way).
