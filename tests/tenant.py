@@ -55,17 +55,29 @@ class Tenant:
         wrapper.parent.mkdir()
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(self._ssh())} "$@"\n')
         wrapper.chmod(0o755)
+        default = next(self.cloud.network.security_groups(name="default"))
+        self.opened = [
+            self.let_in(default, protocol=protocol, port_range_min=port, port_range_max=port)
+            for protocol, port in (("tcp", 22), ("icmp", None))
+        ]
         self.router = self.add_router()
         self.network = self.add_network("10.7.0.0/24", self.router)
+
+    def let_in(self, group: Any, **rule: Any) -> Any:
+        """Add a rule for what comes in to a security group."""
+        wanted = {key: value for key, value in rule.items() if value is not None}
+        return self.cloud.network.create_security_group_rule(
+            security_group_id=group.id, direction="ingress", ethertype="IPv4", **wanted
+        )
 
     def add_router(self) -> Any:
         return self.cloud.network.create_router(
             name=f"router-{self.word}", external_gateway_info={"network_id": self.outside.id}
         )
 
-    def add_network(self, cidr: str, router: Any = None) -> Any:
+    def add_network(self, cidr: str, router: Any = None, **more: Any) -> Any:
         network = self.cloud.network.create_network(name=f"network-{self.word}")
-        subnet = self.cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr=cidr)
+        subnet = self.cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr=cidr, **more)
         if router:
             self.cloud.network.add_interface_to_router(router, subnet_id=subnet.id)
         return network
@@ -134,18 +146,27 @@ class Tenant:
             cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, SECONDS)
             cloud.block_storage.delete_volume(volume)
             cloud.block_storage.wait_for_delete(volume, interval=0.1, wait=SECONDS)
-        for address in cloud.network.ips():
-            cloud.network.delete_ip(address)
-        for router in cloud.network.routers():
-            for port in cloud.network.ports(device_id=router.id):
-                cloud.network.remove_interface_from_router(router, port_id=port.id)
-            cloud.network.delete_router(router)
-        for network in cloud.network.networks(is_router_external=False):
-            cloud.network.delete_network(network)
         for image in cloud.image.images(visibility="private"):
             cloud.image.delete_image(image)
         for pair in cloud.compute.keypairs():
             cloud.compute.delete_keypair(pair)
+        self._clear_networks()
+
+    def _clear_networks(self) -> None:
+        network = self.cloud.network
+        for address in network.ips():
+            network.delete_ip(address)
+        for router in network.routers():
+            for port in network.ports(device_id=router.id):
+                network.remove_interface_from_router(router, port_id=port.id)
+            network.delete_router(router)
+        for one in network.networks(is_router_external=False):
+            network.delete_network(one)
+        for group in network.security_groups():
+            if group.name != "default":
+                network.delete_security_group(group)
+        for rule in self.opened:
+            network.delete_security_group_rule(rule)
 
     def _ssh(self) -> list[str]:
         return [

@@ -321,7 +321,43 @@ def test_networks_are_apart_until_a_router_joins_them(tenant: Tenant, pair: list
     until(lambda: "eth1" not in tenant.ssh(address, "ip -o link"), "eth1 stays")
 
 
-def test_no_range_of_a_project_is_seen_by_this_machine(tenant: Tenant, sandbox: OpenStackSandbox) -> None:
+def test_security_groups_let_through_what_they_say(tenant: Tenant, pair: list[tuple[Any, str]]) -> None:
+    cloud = tenant.cloud
+    web, tools = (cloud.network.create_security_group(name=f"{name}-{tenant.word}") for name in ("web", "tools"))
+    script = "#!/bin/sh\ncd /srv && echo hello >index.html && python3 -m http.server 80 >/dev/null 2>&1 &\n"
+    server = tenant.settled(tenant.ask("guarded", script=script, security_groups=[{"name": web.name}]))
+    fixed = tenant.port(server).fixed_ips[0]["ip_address"]
+    address = tenant.float(server).floating_ip_address
+    inside = pair[0][1]
+    ask = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{fixed}/80 && echo open' || echo closed"
+    until(lambda: "runbook: user_data" in cloud.compute.get_server_console_output(server.id)["output"], "user_data")
+    assert tenant.try_ssh(address, "true").returncode == 255
+    assert tenant.ssh(inside, ask) == "closed", "also for its neighbours"
+    tenant.let_in(web, protocol="tcp", port_range_min=22, port_range_max=22)
+    tenant.answers(address)
+    until(lambda: tenant.ssh(address, f"exec 3<>/dev/tcp/{fixed}/80; echo $?") == "0", "the web server")
+    assert tenant.ssh(inside, ask) == "closed"
+    # From the members of another group; being one is what opens it.
+    rule = tenant.let_in(web, protocol="tcp", port_range_min=80, port_range_max=80, remote_group_id=tools.id)
+    assert tenant.ssh(inside, ask) == "closed"
+    cloud.compute.add_security_group_to_server(pair[0][0], tools)
+    until(lambda: tenant.ssh(inside, ask) == "open", "a member is let in", 10)
+    cloud.network.delete_security_group_rule(rule)
+    until(lambda: tenant.ssh(inside, ask) == "closed", "the rule is gone", 10)
+    cloud.compute.remove_security_group_from_server(pair[0][0], tools)
+    # What it may send is a rule as well.
+    for rule in cloud.network.security_group_rules(security_group_id=web.id, direction="egress"):
+        cloud.network.delete_security_group_rule(rule)
+    out = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{tenant.port(pair[0][0]).fixed_ips[0]['ip_address']}/22 && echo open'"
+    until(lambda: tenant.ssh(address, f"{out} || echo closed") == "closed", "nothing goes out", 15)
+    cloud.compute.delete_server(server)
+    cloud.compute.wait_for_delete(server, interval=0.1, wait=60)
+    tenant.forget_host_keys()
+
+
+def test_no_range_of_a_project_is_seen_by_this_machine(
+    tenant: Tenant, sandbox: OpenStackSandbox, pair: list[tuple[Any, str]]
+) -> None:
     """TRAPS, Sandbox 1: also where a project takes the range of this machine's own resolver or neighbours."""
     lines = Path("/etc/resolv.conf").read_text().splitlines()
     resolvers = [line.split()[1] for line in lines if line.startswith("nameserver ") and ":" not in line]
@@ -331,6 +367,13 @@ def test_no_range_of_a_project_is_seen_by_this_machine(tenant: Tenant, sandbox: 
     for name in names:
         cidr = f"{name.rpartition('.')[0]}.0/24"
         tenant.settled(tenant.ask("greedy", tenant.add_network(cidr, tenant.add_router())))
+    # And the range of the floating IPs, with the address that this machine has there.
+    public = sandbox.state["network"]
+    mine = public.replace(".0/24", ".1")
+    twin = tenant.add_network(public, gateway_ip=None)
+    tenant.settled(tenant.ask("twin", networks=[{"uuid": twin.id, "fixed_ip": mine}]))
+    tenant.forget_host_keys()
+    assert tenant.ssh(pair[0][1], "hostname") == "one"
     assert {name: leftovers._run(["ip", "route", "get", name], os.environ) for name in names} == ways
     assert routes() == before
     assert sandbox.state["network"] in leftovers._run(["ip", "route"], os.environ)

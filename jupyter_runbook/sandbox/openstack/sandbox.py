@@ -173,6 +173,8 @@ class OpenStackSandbox(Sandbox):
         if done.returncode:
             said = " ".join(done.stderr.strip().splitlines()[-1].split())[:300]
             raise ToolFailed(f"the cloud came up, but could not be furnished: {said}")
+        # Which of the networks is the one that this machine's link leads to: see inside/runbook_cloud/wiring.py.
+        (self.folder / "outside").write_text(done.stdout)
 
     def _missing(self) -> list[str]:
         running = processes.running(self.folder)

@@ -72,7 +72,7 @@ def write_translator(folder: Path, root: Path) -> None:
     program = root / "usr/sbin/xtables-nft-multi"
     command = program if program.exists() else program.name
     (folder / "bin").mkdir()
-    for name in ("iptables", "iptables-restore"):
+    for name in ("iptables", "iptables-restore", "ip6tables-restore"):
         path = folder / "bin" / name
         path.write_text(f'#!/bin/sh\n{kept} exec {command} {name} "$@"\n')
         path.chmod(0o755)

@@ -71,9 +71,10 @@ def neutron(_folder: Path) -> None:
     from neutron import policy
     from neutron.wsgi.api import application
 
-    from runbook_cloud import router
+    from runbook_cloud import guard, router
 
     policy.init()
+    guard.start()
     # What a machine that was started again has lost.
     router.converge_all()
     serve(application)

@@ -92,7 +92,7 @@ def plug(port: Port, process: int, routes: Iterable[tuple[str, str]] = ()) -> No
     with _alone():
         shown = json.loads(_run(["nsenter", *within, "ip", "-json", "link"]))
         device = f"eth{sum(link['ifname'].startswith('eth') for link in shown)}"
-        end = f"p{port.port[:PART]}"
+        end = end_name(port.port)
         lines, bridge = _bridge(port, end)
         lines.append(f"link add {end} type veth peer name {device} address {port.mac} netns {process}")
         lines.append(f"link set {end} master {bridge} up")
@@ -105,13 +105,37 @@ def plug(port: Port, process: int, routes: Iterable[tuple[str, str]] = ()) -> No
 def unplug(port: str) -> None:
     """Take a port's cable away; nothing where there is none."""
     with suppress(OSError), _alone():
-        _ip(_switch(), [f"link delete p{port[:PART]}"])
+        _ip(_switch(), [f"link delete {end_name(port)}"])
+
+
+def end_name(port: str) -> str:
+    """Return the name of a cable's end at its network's bridge, by a server's port."""
+    return f"p{port[:PART]}"
+
+
+def bridge_name(network: str) -> str:
+    """Return the name of a network's bridge.
+
+    By its ID alone: a project may take the very range of the network that leads outside, and must not get there by it.
+    """
+    try:
+        outside = Path(settings().folder, "outside").read_text()
+    except FileNotFoundError:
+        outside = ""
+    return OUTSIDE if network == outside else f"n{network[:PART]}"
 
 
 def announce(process: int) -> None:
     """Tell a server's first process, which waits for it, that all its cables are there."""
     # The name goes with the namespace: it is of this start, not of the last one.
     _ip(["--target", str(process), "--net"], ["link set lo up alias wired"])
+
+
+def guard(tables: str, version: int) -> None:
+    """Replace the networks' own tables of iptables (see firewall.py), for a version of IP."""
+    program = "iptables-restore" if version == 4 else "ip6tables-restore"  # noqa: PLR2004 -- IPv4
+    with _alone():
+        _run(["nsenter", *_switch(), f"{settings().folder}/bin/{program}"], tables)
 
 
 def converge(router: Router) -> None:
@@ -207,17 +231,12 @@ def _translation(router: Router) -> str:
 def _bridge(port: Port, end: str) -> tuple[list[str], str]:
     """Return what makes a network's bridge and takes an old end of a cable away, where that is due; and its name."""
     shown = {link["ifname"] for link in json.loads(_run(["nsenter", *_switch(), "ip", "-json", "link"]))}
-    outside = ipaddress.ip_network(settings().network)
-    bridge = OUTSIDE if any(_within(one, outside) for one in port.ranges) else f"n{port.network[:PART]}"
+    bridge = bridge_name(port.network)
     # Of a server that stopped, the kernel takes it away when it finds the time.
     lines = [f"link delete {end}"] if end in shown else []
     if bridge not in shown:
         lines += [f"link add {bridge} type bridge", f"link set {bridge} up"]
     return lines, bridge
-
-
-def _within(text: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    return ipaddress.ip_network(text, strict=False).overlaps(network)
 
 
 def _at_once(address: str) -> str:
