@@ -1,0 +1,1 @@
+"""``%%os``: a tenant's infrastructure, planned and converged."""

@@ -1,0 +1,140 @@
+"""Read a cell: a mapping of kinds to lists of resources. Pure, and with the line in every error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.spec.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jupyter_runbook.providers.openstack.kinds import Field
+    from jupyter_runbook.spec.cell import Cell
+
+__all__ = ["OpenStackSpec", "Wanted", "read_body"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A resource as the cell has it.
+
+    Parameters
+    ----------
+    kind
+        Its kind, a key of `KINDS`.
+    name
+        Its name; or its address, where a floating IP is told by that.
+    values
+        The fields that the cell gives, and no other.
+    """
+
+    kind: str
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The resource as its users call it: ``server web``."""
+        return f"{KINDS[self.kind].title} {self.name}"
+
+
+@dataclass(frozen=True)
+class OpenStackSpec:
+    """What a cell says.
+
+    Parameters
+    ----------
+    cloud
+        The name of the cloud in clouds.yaml; None for the one that the environment names.
+    absent
+        Whether the resources shall be gone.
+    resources
+        In the order of the cell.
+    shown
+        The kinds that the cell names without resources: they are read and shown.
+    """
+
+    cloud: str | None
+    absent: bool
+    resources: tuple[Wanted, ...]
+    shown: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that the cell names, in the order of the table."""
+        named = {one.kind for one in self.resources} | set(self.shown)
+        return tuple(kind for kind in KINDS if kind in named)
+
+
+def read_body(cell: Cell) -> OpenStackSpec:
+    """Read a cell.
+
+    Raises
+    ------
+    InvalidSpec
+        An unknown kind or field, a value of another type, a resource twice or without what it needs; with its line.
+    """
+    root = Node(cell.document())
+    if not root.value:
+        raise root.error("nothing is wanted", hint="networks: [{name: back}] is a cell")
+    resources: list[Wanted] = []
+    shown = []
+    for kind, node in root.mapping(KINDS, "a cloud").items():
+        if not node.value:
+            shown.append(kind)
+            continue
+        for item in node.items():
+            wanted = _resource(kind, item, complete=not cell.options.absent)
+            if any((one.kind, one.name) == (kind, wanted.name) for one in resources):
+                raise item.error(f"the {wanted.title} is there twice")
+            resources.append(wanted)
+    return OpenStackSpec(cell.own("cloud"), cell.options.absent, tuple(resources), tuple(shown))
+
+
+def _resource(kind: str, node: Node, *, complete: bool) -> Wanted:
+    """Read one resource; a name alone is one whose other attributes do not matter."""
+    known = KINDS[kind]
+    if isinstance(node.value, str):
+        return Wanted(kind, node.text())
+    fields = node.mapping([known.identity, *known.fields], f"a {known.title}")
+    if known.identity not in fields:
+        raise node.error(f"a {known.title} needs {known.identity}")
+    name = fields.pop(known.identity).text()
+    values = {key: _value(known.fields[key], one) for key, one in fields.items()}
+    # With no other attribute it refers to one that is there.
+    missing = [key for key, one in known.fields.items() if one.required and key not in values]
+    if complete and values and missing:
+        raise node.error(f"the {known.title} {name} needs {' and '.join(missing)}")
+    return Wanted(kind, name, values)
+
+
+def _value(known: Field, node: Node) -> Any:
+    if node.value is None:
+        # Given, and empty: no gateway, no description.
+        return [] if known.form in {"names", "items"} else None
+    return _READERS[known.form](known, node)
+
+
+def _item(known: Field, node: Node) -> Mapping[str, Any]:
+    """Read a mapping of a list; a text alone is its first field."""
+    if isinstance(node.value, str):
+        return {next(iter(known.fields)): node.text()}
+    values = {key: _value(known.fields[key], one) for key, one in node.mapping(known.fields, "it").items()}
+    missing = [key for key, one in known.fields.items() if one.required and key not in values]
+    if missing:
+        raise node.error(f"it needs {' and '.join(missing)}")
+    return values
+
+
+_READERS: dict[str, Callable[[Field, Node], Any]] = {
+    "text": lambda known, node: node.secret_text() if known.secret else node.text(),
+    "integer": lambda _known, node: node.integer(),
+    "flag": lambda _known, node: node.flag(),
+    "mapping": lambda _known, node: {key: one.text() for key, one in node.mapping().items()},
+    "names": lambda _known, node: list(node.texts()),
+    "items": lambda known, node: [_item(known, item) for item in node.items()],
+    "any": lambda _known, node: node.value,
+}

@@ -1,0 +1,390 @@
+"""What there is in an OpenStack: each kind of resource as a declaration, from which all else follows.
+
+A kind says what it is called, which service has it, and its fields: what each one holds, whether a change of it is made
+in place or takes a new resource, and what it refers to. Names of fields are openstacksdk's own; a reference is written
+with ``_id`` left off. Adding a kind is adding an entry here. Pure: nothing of openstacksdk is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["KINDS", "Field", "Kind"]
+
+#: ``items`` is a list of mappings with fields of their own; ``names`` a list of texts, or of references.
+Form = Literal["text", "integer", "flag", "mapping", "names", "items", "any"]
+#: What a difference asks for: a call that changes the resource; a new resource; or nothing, where it counts at creation
+#: alone and the service does not report it.
+Change = Literal["update", "replace", "once"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One attribute of a kind.
+
+    Parameters
+    ----------
+    form
+        What it holds.
+    change
+        What a difference asks for.
+    refers
+        The kind whose resource it names; empty for none. It takes a name or an ID, of the cell's own or of the cloud's.
+    sends, reads
+        What the service calls it when it is written, and when it is read; empty for the field's own name.
+    fields
+        Of ``items``: what each may have.
+    required
+        Whether there is no resource without it.
+    secret
+        Whether it may be a secret, which is never shown.
+    ordered
+        Of ``names`` and ``items``: whether their order counts.
+    """
+
+    form: Form = "text"
+    change: Change = "update"
+    refers: str = ""
+    sends: str = ""
+    reads: str = ""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    required: bool = False
+    secret: bool = False
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource.
+
+    Parameters
+    ----------
+    title
+        What one of it is called.
+    service
+        The attribute of openstacksdk's connection that has it.
+    fields
+        What it may have, beside its name.
+    identity
+        The field that tells one from another in a project.
+    lists, one
+        What openstacksdk's calls for it end in: ``networks()`` lists all, ``create_network()`` makes one; empty for the
+        kind's own name, and for its title.
+    ready, broken
+        The statuses in which it can be used, and in which it never will be; empty where it can be at once.
+    held
+        Whether removing it takes an approval of its own: what it holds can't be had again.
+    """
+
+    title: str
+    service: str
+    fields: Mapping[str, Field]
+    identity: str = "name"
+    lists: str = ""
+    one: str = ""
+    ready: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    held: bool = False
+
+
+_TEXT, _FLAG, _NUMBER = Field(), Field("flag"), Field("integer")
+_FIXED, _FIXED_NUMBER, _FIXED_FLAG = (Field(form, "replace") for form in ("text", "integer", "flag"))
+_TAGS = Field("names")
+_MAPPING = Field("mapping")
+
+_RULE = {
+    "direction": _TEXT,
+    "ether_type": _TEXT,
+    "protocol": _TEXT,
+    "port_range_min": _NUMBER,
+    "port_range_max": _NUMBER,
+    "remote_ip_prefix": _TEXT,
+    "remote_group": Field(refers="security_groups", sends="remote_group_id", reads="remote_group_id"),
+    "description": _TEXT,
+}
+
+KINDS: dict[str, Kind] = {
+    "projects": Kind(
+        "project",
+        "identity",
+        {"description": _TEXT, "is_enabled": _FLAG, "domain_id": _FIXED, "tags": _TAGS},
+    ),
+    "users": Kind(
+        "user",
+        "identity",
+        {
+            "description": _TEXT,
+            "email": _TEXT,
+            "is_enabled": _FLAG,
+            "domain_id": _FIXED,
+            "default_project": Field(refers="projects", sends="default_project_id", reads="default_project_id"),
+            "password": Field(change="once", secret=True),
+            "roles": Field(
+                "items",
+                fields={"role": Field(required=True), "project": Field(refers="projects", required=True)},
+            ),
+        },
+    ),
+    "quotas": Kind(
+        "quota",
+        "",
+        dict.fromkeys(
+            (
+                *("cores", "instances", "ram", "key_pairs", "server_groups", "server_group_members"),
+                *("volumes", "gigabytes", "snapshots", "backups"),
+                *("networks", "subnets", "routers", "ports", "floating_ips", "security_groups", "security_group_rules"),
+            ),
+            _NUMBER,
+        ),
+        identity="project",
+    ),
+    "keypairs": Kind(
+        "keypair",
+        "compute",
+        {
+            "public_key": Field(change="replace"),
+            "type": _FIXED,
+            # Where the key goes that the service makes where none is given.
+            "private_key_file": Field(change="once"),
+        },
+    ),
+    "flavors": Kind(
+        "flavor",
+        "compute",
+        {
+            "ram": Field("integer", "replace", required=True),
+            "vcpus": Field("integer", "replace", required=True),
+            "disk": _FIXED_NUMBER,
+            "ephemeral": _FIXED_NUMBER,
+            "swap": _FIXED_NUMBER,
+            "is_public": _FIXED_FLAG,
+            "description": _TEXT,
+            "extra_specs": _MAPPING,
+        },
+    ),
+    "images": Kind(
+        "image",
+        "image",
+        {
+            "file": Field(change="replace", required=True),
+            "disk_format": Field(change="replace", required=True),
+            "container_format": _FIXED,
+            "visibility": _TEXT,
+            "min_disk": _NUMBER,
+            "min_ram": _NUMBER,
+            "is_protected": _FLAG,
+            "properties": _MAPPING,
+            "tags": _TAGS,
+        },
+        ready=("active",),
+        broken=("killed", "deleted"),
+    ),
+    "security_groups": Kind(
+        "security group",
+        "network",
+        {"description": _TEXT, "stateful": _FLAG, "rules": Field("items", fields=_RULE), "tags": _TAGS},
+        one="security_group",
+    ),
+    "networks": Kind(
+        "network",
+        "network",
+        {
+            "description": _TEXT,
+            "is_admin_state_up": _FLAG,
+            "is_shared": _FLAG,
+            "is_router_external": _FLAG,
+            "is_port_security_enabled": _FLAG,
+            "mtu": _NUMBER,
+            "dns_domain": _TEXT,
+            "availability_zone_hints": Field("names", "replace"),
+            "provider_network_type": _FIXED,
+            "provider_physical_network": _FIXED,
+            "provider_segmentation_id": _FIXED_NUMBER,
+            "tags": _TAGS,
+        },
+    ),
+    "subnets": Kind(
+        "subnet",
+        "network",
+        {
+            "network": Field(
+                change="replace", refers="networks", sends="network_id", reads="network_id", required=True
+            ),
+            "cidr": Field(change="replace", required=True),
+            "ip_version": _FIXED_NUMBER,
+            "description": _TEXT,
+            "gateway_ip": _TEXT,
+            "is_dhcp_enabled": _FLAG,
+            "dns_nameservers": Field("names", ordered=True),
+            "allocation_pools": Field("items", fields={"start": _TEXT, "end": _TEXT}),
+            "host_routes": Field("items", fields={"destination": _TEXT, "nexthop": _TEXT}),
+            "ipv6_address_mode": _FIXED,
+            "ipv6_ra_mode": _FIXED,
+            "tags": _TAGS,
+        },
+    ),
+    "routers": Kind(
+        "router",
+        "network",
+        {
+            "description": _TEXT,
+            "is_admin_state_up": _FLAG,
+            "external_gateway": Field(refers="networks"),
+            "enable_snat": _FLAG,
+            "interfaces": Field("names", refers="subnets"),
+            "routes": Field("items", fields={"destination": _TEXT, "nexthop": _TEXT}),
+            "availability_zone_hints": Field("names", "replace"),
+            "tags": _TAGS,
+        },
+    ),
+    "ports": Kind(
+        "port",
+        "network",
+        {
+            "network": Field(
+                change="replace", refers="networks", sends="network_id", reads="network_id", required=True
+            ),
+            "description": _TEXT,
+            "is_admin_state_up": _FLAG,
+            "is_port_security_enabled": _FLAG,
+            "mac_address": _FIXED,
+            "fixed_ips": Field(
+                "items",
+                fields={
+                    "subnet": Field(refers="subnets", sends="subnet_id", reads="subnet_id"),
+                    "ip_address": _TEXT,
+                },
+            ),
+            "security_groups": Field(
+                "names", refers="security_groups", sends="security_group_ids", reads="security_group_ids"
+            ),
+            "allowed_address_pairs": Field("items", fields={"ip_address": _TEXT, "mac_address": _TEXT}),
+            "binding_vnic_type": _TEXT,
+            "tags": _TAGS,
+        },
+    ),
+    "floating_ips": Kind(
+        "floating IP",
+        "network",
+        {
+            "network": Field(
+                change="replace",
+                refers="networks",
+                sends="floating_network_id",
+                reads="floating_network_id",
+                required=True,
+            ),
+            "port": Field(refers="ports", sends="port_id", reads="port_id"),
+            "fixed_ip_address": _TEXT,
+            "tags": _TAGS,
+        },
+        identity="floating_ip_address",
+        lists="ips",
+        one="ip",
+        # Another one may not get the address again.
+        held=True,
+    ),
+    "server_groups": Kind(
+        "server group",
+        "compute",
+        {"policy": Field(change="replace", required=True)},
+    ),
+    "volumes": Kind(
+        "volume",
+        "block_storage",
+        {
+            "size": Field("integer", required=True),
+            "description": _TEXT,
+            "volume_type": _FIXED,
+            "availability_zone": _FIXED,
+            "image": Field(change="once", refers="images", sends="image_id"),
+            "snapshot_id": _FIXED,
+            "source_volume": Field(
+                change="replace", refers="volumes", sends="source_volume_id", reads="source_volume_id"
+            ),
+            "is_bootable": _FLAG,
+            "is_multiattach": _FIXED_FLAG,
+            "metadata": _MAPPING,
+        },
+        ready=("available", "in-use"),
+        broken=("error", "error_extending", "error_restoring", "error_deleting"),
+        held=True,
+    ),
+    "servers": Kind(
+        "server",
+        "compute",
+        {
+            "image": Field(change="replace", refers="images"),
+            "flavor": Field(change="replace", refers="flavors", required=True),
+            "key_name": Field(change="replace", refers="keypairs"),
+            "networks": Field(
+                "items",
+                "replace",
+                fields={
+                    "network": Field(refers="networks"),
+                    "port": Field(refers="ports"),
+                    "fixed_ip": _TEXT,
+                },
+                ordered=True,
+            ),
+            "security_groups": Field("names", refers="security_groups"),
+            "volumes": Field("names", refers="volumes"),
+            "boot_volume": Field("any", "once"),
+            "floating_ip": Field("any"),
+            "metadata": _MAPPING,
+            "tags": _TAGS,
+            "description": _TEXT,
+            "user_data": Field(change="once", secret=True),
+            "server_group": Field(change="once", refers="server_groups"),
+            "has_config_drive": Field("flag", "replace"),
+            "availability_zone": _FIXED,
+            "status": _TEXT,
+        },
+        ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
+        broken=("ERROR",),
+        held=True,
+    ),
+    # Not tried against the service, which the sandbox does not have.
+    "dns_zones": Kind(
+        "DNS zone",
+        "dns",
+        {"email": Field(required=True), "ttl": _NUMBER, "description": _TEXT, "type": _FIXED},
+        lists="zones",
+        one="zone",
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+    ),
+    "dns_recordsets": Kind(
+        "DNS record set",
+        "dns",
+        {
+            "zone": Field(change="replace", refers="dns_zones", sends="zone", reads="zone_id", required=True),
+            "type": Field(change="replace", required=True),
+            "records": Field("names", required=True),
+            "ttl": _NUMBER,
+            "description": _TEXT,
+        },
+        lists="recordsets",
+        one="recordset",
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+    ),
+    "load_balancers": Kind(
+        "load balancer",
+        "load_balancer",
+        {
+            "description": _TEXT,
+            "is_admin_state_up": _FLAG,
+            "vip_subnet": Field(change="replace", refers="subnets", sends="vip_subnet_id", reads="vip_subnet_id"),
+            "vip_address": _FIXED,
+            "provider": _FIXED,
+            "tags": _TAGS,
+        },
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+    ),
+}
