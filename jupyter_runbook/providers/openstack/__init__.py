@@ -1,1 +1,118 @@
-"""``%%os``: a tenant's infrastructure, planned and converged."""
+"""``%%os``: a tenant's infrastructure, planned and converged.
+
+The way of a cell: `body` reads it by the declarations in `kinds`; `cloud` lists what there is, a call a kind, as a
+`state`; `planning` compares (`compare`) and says what is to be done; `work` does it, by what `calls` makes of a
+resource's values, and `watch` waits for all that wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jupyter_runbook.errors import NotApproved
+from jupyter_runbook.plan import Action, Change, Plan
+from jupyter_runbook.provider import Provider, Result
+from jupyter_runbook.providers.openstack.body import OpenStackSpec, read_body
+from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.planning import Planner
+from jupyter_runbook.providers.openstack.state import CloudState, kinds_needed
+from jupyter_runbook.spec.options import Option
+
+if TYPE_CHECKING:
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.openstack.cloud import Cloud
+    from jupyter_runbook.providers.openstack.watch import Watch
+    from jupyter_runbook.spec.cell import Cell
+
+__all__ = ["OpenStack"]
+
+BODY = """a mapping of kinds to lists of resources, with openstacksdk's attribute names: keypairs, security_groups,
+networks, subnets, routers, ports, floating_ips, servers, server_groups, volumes, images, flavors, projects, users,
+quotas.
+A reference is written with _id left off (network: back) and takes a name or an ID, of the cell's own or of the cloud's.
+What is not given is not compared; a name alone is a resource that has to be there."""
+
+EXAMPLE = """%%os --cloud sandbox
+networks:
+  - name: back
+subnets:
+  - {name: back, network: back, cidr: 10.0.0.0/24}
+routers:
+  - {name: out, external_gateway: public, interfaces: [back]}
+security_groups:
+  - name: web
+    rules:
+      - {protocol: tcp, port_range_min: 22, port_range_max: 22}
+servers:
+  - name: web1
+    image: debian
+    flavor: m1.small
+    networks: [back]
+    security_groups: [web]
+    floating_ip: true"""
+
+
+class OpenStack(Provider[OpenStackSpec, CloudState]):
+    """Converge a tenant's resources."""
+
+    summary = "A tenant's networks, servers and volumes in an OpenStack: what is as it should be stays untouched."
+    body = BODY
+    example = EXAMPLE
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(("--cloud",), "a cloud of clouds.yaml; left out, OS_CLOUD", "NAME"),
+        Option(("--allow-replace",), "servers and volumes may be replaced"),
+    )
+
+    def __init__(self) -> None:
+        self._clouds: dict[str | None, Cloud] = {}
+        self._watch: Watch | None = None
+
+    def parse(self, cell: Cell) -> OpenStackSpec:
+        """Read the cell."""
+        return read_body(cell)
+
+    def observe(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
+        """List every kind that the cell needs, side by side."""
+        cloud = self._cloud(spec)
+        ctx.stop.check()
+        return cloud.observe(kinds_needed(spec))
+
+    def plan(self, spec: OpenStackSpec, state: CloudState) -> Plan:
+        """Compare everything, field by field."""
+        changes = tuple(one.change for one in Planner(spec, state).operations())
+        held = [one for one in changes if one.action is Action.REPLACE and not spec.allowed]
+        held = [one for one in held if any(KINDS[kind].title == one.kind and KINDS[kind].held for kind in spec.kinds)]
+        if held:
+            raise NotApproved(
+                f"{', '.join(one.resource for one in held)} would be replaced: {held[0].reason}",
+                hint="--allow-replace allows it, --confirm asks first, --check shows the plan",
+                resource=held[0].resource,
+            )
+        return Plan(changes, target=state.cloud)
+
+    def apply(self, change: Change, spec: OpenStackSpec, ctx: Context) -> Any:
+        """Do one operation."""
+        from jupyter_runbook.providers.openstack.watch import Watch
+        from jupyter_runbook.providers.openstack.work import Work
+
+        planner = Planner(spec, ctx.state)
+        operation = next(one for one in planner.operations() if one.change.resource == change.resource)
+        cloud = self._cloud(spec)
+        if self._watch is None or self._watch.stop is not ctx.stop:
+            self._watch = Watch(cloud, ctx.stop)
+        return Work(cloud, planner, ctx, self._watch).do(operation)
+
+    def result(self, spec: OpenStackSpec, state: CloudState) -> Result:
+        """Return a row a resource of the cell, as the cloud has it."""
+        rows = []
+        for one in spec.resources:
+            for listed in state.find(one.kind, one.name)[:1]:
+                fields = {name: value for name, value in state.fields(one.kind, listed).items() if name in one.values}
+                rows.append({"kind": one.kind, "name": one.name, "id": listed["id"], **fields})
+        return Result(rows, {"cloud": state.cloud})
+
+    def _cloud(self, spec: OpenStackSpec) -> Cloud:
+        """Return the cloud; its connection and token are kept from cell to cell."""
+        from jupyter_runbook.providers.openstack.cloud import Cloud
+
+        return self._clouds.setdefault(spec.cloud, Cloud(spec.cloud))

@@ -29,11 +29,14 @@ class Wanted:
         Its name; or its address, where a floating IP is told by that.
     values
         The fields that the cell gives, and no other.
+    line
+        Where it stands in the cell.
     """
 
     kind: str
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
@@ -55,12 +58,15 @@ class OpenStackSpec:
         In the order of the cell.
     shown
         The kinds that the cell names without resources: they are read and shown.
+    allowed
+        Whether servers and volumes may be replaced: it was said, or somebody is asked, or nothing is done anyhow.
     """
 
     cloud: str | None
     absent: bool
     resources: tuple[Wanted, ...]
     shown: tuple[str, ...] = ()
+    allowed: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -91,14 +97,16 @@ def read_body(cell: Cell) -> OpenStackSpec:
             if any((one.kind, one.name) == (kind, wanted.name) for one in resources):
                 raise item.error(f"the {wanted.title} is there twice")
             resources.append(wanted)
-    return OpenStackSpec(cell.own("cloud"), cell.options.absent, tuple(resources), tuple(shown))
+    options = cell.options
+    allowed = bool(cell.own("allow_replace") or options.confirm or options.plan or options.check)
+    return OpenStackSpec(cell.own("cloud"), options.absent, tuple(resources), tuple(shown), allowed)
 
 
 def _resource(kind: str, node: Node, *, complete: bool) -> Wanted:
     """Read one resource; a name alone is one whose other attributes do not matter."""
     known = KINDS[kind]
     if isinstance(node.value, str):
-        return Wanted(kind, node.text())
+        return Wanted(kind, node.text(), line=node.line)
     fields = node.mapping([known.identity, *known.fields], f"a {known.title}")
     if known.identity not in fields:
         raise node.error(f"a {known.title} needs {known.identity}")
@@ -108,7 +116,7 @@ def _resource(kind: str, node: Node, *, complete: bool) -> Wanted:
     missing = [key for key, one in known.fields.items() if one.required and key not in values]
     if complete and values and missing:
         raise node.error(f"the {known.title} {name} needs {' and '.join(missing)}")
-    return Wanted(kind, name, values)
+    return Wanted(kind, name, values, node.line)
 
 
 def _value(known: Field, node: Node) -> Any:

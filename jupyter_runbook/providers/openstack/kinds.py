@@ -76,6 +76,8 @@ class Kind:
         kind's own name, and for its title.
     ready, broken
         The statuses in which it can be used, and in which it never will be; empty where it can be at once.
+    told_by
+        The kinds that have to be listed as well to know one of this: a router's interfaces are ports.
     held
         Whether removing it takes an approval of its own: what it holds can't be had again.
     """
@@ -88,6 +90,7 @@ class Kind:
     one: str = ""
     ready: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    told_by: tuple[str, ...] = ()
     held: bool = False
 
 
@@ -240,6 +243,7 @@ KINDS: dict[str, Kind] = {
             "availability_zone_hints": Field("names", "replace"),
             "tags": _TAGS,
         },
+        told_by=("ports",),
     ),
     "ports": Kind(
         "port",
@@ -346,6 +350,7 @@ KINDS: dict[str, Kind] = {
         },
         ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
         broken=("ERROR",),
+        told_by=("flavors", "ports", "floating_ips"),
         held=True,
     ),
     # Not tried against the service, which the sandbox does not have.

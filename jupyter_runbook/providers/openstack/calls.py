@@ -1,0 +1,127 @@
+"""What openstacksdk's calls are given, from a resource's values. Pure."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jupyter_runbook.providers.openstack.kinds import Field
+
+__all__ = ["PARTS", "call_names", "creation", "update"]
+
+#: The fields that have calls of their own, made once the resource is there: see work.py.
+PARTS: dict[str, tuple[str, ...]] = {
+    "security_groups": ("rules", "tags"),
+    "networks": ("tags",),
+    "subnets": ("tags",),
+    "ports": ("tags",),
+    "routers": ("interfaces", "tags"),
+    "floating_ips": ("tags",),
+    "flavors": ("extra_specs",),
+    "servers": ("volumes", "floating_ip"),
+}
+
+
+def call_names(kind: str) -> tuple[str, str]:
+    """Return what the calls for a kind end in: for all of them, and for one."""
+    known = KINDS[kind]
+    return known.lists or kind, known.one or known.title.replace(" ", "_")
+
+
+def creation(kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the call that makes a resource.
+
+    Parameters
+    ----------
+    kind, name
+        Its own.
+    values
+        Its fields, references as IDs.
+    """
+    known = KINDS[kind]
+    given = {known.identity: name}
+    for field, value in values.items():
+        if field not in PARTS.get(kind, ()) and value is not None:
+            given[known.fields[field].sends or field] = _sent(known.fields[field], value)
+    return _shaped(kind, given)
+
+
+def update(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the call that changes some fields of a resource; empty where none is needed."""
+    known = KINDS[kind]
+    given = {
+        known.fields[field].sends or field: _sent(known.fields[field], value)
+        for field, value in values.items()
+        if field not in PARTS.get(kind, ())
+    }
+    return _shaped(kind, given)
+
+
+def _sent(known: Field, value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if known.form == "items" and value is not None:
+        return [
+            {known.fields[key].sends or key: _sent(known.fields[key], one) for key, one in item.items()}
+            for item in value
+        ]
+    return value
+
+
+def _shaped(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    shape = _SHAPES.get(kind)
+    return shape(given) if shape and given else given
+
+
+def _subnet(given: dict[str, Any]) -> dict[str, Any]:
+    if "cidr" in given:
+        given.setdefault("ip_version", 6 if ":" in given["cidr"] else 4)
+    return given
+
+
+def _router(given: dict[str, Any]) -> dict[str, Any]:
+    if "external_gateway" in given:
+        network = given.pop("external_gateway")
+        given["external_gateway_info"] = {"network_id": network} if network else {}
+    if "enable_snat" in given:
+        given.setdefault("external_gateway_info", {})["enable_snat"] = given.pop("enable_snat")
+    return given
+
+
+def _server(given: dict[str, Any]) -> dict[str, Any]:
+    for name in ("image", "flavor"):
+        if name in given:
+            given[f"{name}_id"] = given.pop(name)
+    if "networks" in given:
+        given["networks"] = [
+            {{"network": "uuid"}.get(key, key): value for key, value in one.items()} for one in given["networks"]
+        ]
+    if "security_groups" in given:
+        given["security_groups"] = [{"name": one} for one in given["security_groups"]]
+    if "user_data" in given:
+        given["user_data"] = base64.b64encode(given["user_data"].encode()).decode()
+    if "server_group" in given:
+        given["scheduler_hints"] = {"group": given.pop("server_group")}
+    if "boot_volume" in given:
+        given["block_device_mapping"] = [_boot_volume(given.pop("boot_volume"), given.pop("image_id", None))]
+    return given
+
+
+def _boot_volume(wanted: Any, image: str | None) -> dict[str, Any]:
+    mapping = {"boot_index": 0, "destination_type": "volume", "delete_on_termination": True}
+    if isinstance(wanted, dict):
+        return {**mapping, "source_type": "image", "uuid": image, "volume_size": wanted.get("size", 1)}
+    return {**mapping, "source_type": "volume", "uuid": wanted, "delete_on_termination": False}
+
+
+_SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "subnets": _subnet,
+    "routers": _router,
+    "servers": _server,
+}

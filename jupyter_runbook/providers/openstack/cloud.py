@@ -1,0 +1,142 @@
+"""A cloud by its name in clouds.yaml: connected to once, listed side by side, and its errors as ours."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import (
+    AuthFailed,
+    BadInput,
+    Conflict,
+    Denied,
+    MissingDependency,
+    RunbookError,
+    ToolFailed,
+    Unreachable,
+)
+from jupyter_runbook.providers.openstack.calls import call_names
+from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.state import CloudState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jupyter_runbook.providers.openstack.state import Listed
+
+__all__ = ["Cloud", "calls"]
+
+FORBIDDEN, CONFLICT, TOO_MUCH = 403, 409, 413
+
+
+class Cloud:
+    """One cloud.
+
+    Parameters
+    ----------
+    name
+        As clouds.yaml has it; None for the one that the environment names.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self.given = name
+
+    @cached_property
+    def connection(self) -> Any:
+        """Openstacksdk's connection; what it is asked first, it logs in for.
+
+        Raises
+        ------
+        BadInput
+            There is no such cloud.
+        MissingDependency
+            openstacksdk is not installed.
+        """
+        try:
+            import openstack
+        except ImportError:
+            raise MissingDependency("%%os needs openstacksdk", hint="pip install openstacksdk") from None
+        with calls():
+            return openstack.connect(cloud=self.given, app_name="jupyter-runbook")
+
+    @property
+    def name(self) -> str:
+        """The cloud's name."""
+        return str(self.connection.config.name)
+
+    def service(self, kind: str) -> Any:
+        """Return the part of the connection that has a kind."""
+        return getattr(self.connection, KINDS[kind].service)
+
+    def call(self, verb: str, kind: str, *given: Any, **more: Any) -> Any:
+        """Call what openstacksdk has for a verb and a kind: ``create_network``."""
+        return getattr(self.service(kind), f"{verb}_{call_names(kind)[1]}")(*given, **more)
+
+    def list(self, kind: str) -> tuple[Listed, ...]:
+        """Return all of a kind, by one call (and one more for each further page).
+
+        Raises
+        ------
+        StepError
+            The service says no, or does not answer.
+        """
+        with calls():
+            found = getattr(self.service(kind), call_names(kind)[0])()
+            return tuple(one.to_dict(computed=False) for one in found)
+
+    def observe(self, kinds: Iterable[str]) -> CloudState:
+        """List some kinds, side by side."""
+        kinds = tuple(kinds)
+        name = self.name
+        with ThreadPoolExecutor(max(len(kinds), 1), "runbook os list") as pool:
+            return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)))
+
+
+@contextmanager
+def calls(resource: str | None = None) -> Iterator[None]:
+    """Give what openstacksdk raises as ours.
+
+    Parameters
+    ----------
+    resource
+        The resource that it is about.
+    """
+    try:
+        yield
+    except RunbookError:
+        raise
+    except Exception as error:
+        ours = _ours(error)
+        if ours is None:
+            raise
+        ours.resource = resource
+        raise ours from None
+
+
+def _ours(error: Exception) -> RunbookError | None:
+    from keystoneauth1 import exceptions as login
+    from openstack import exceptions as sdk
+
+    said = " ".join(str(getattr(error, "details", None) or error).split())[:300]
+    if isinstance(error, sdk.ConfigException):
+        return BadInput(f"no such cloud: {said}", hint="clouds.yaml names the clouds; OS_CLIENT_CONFIG_FILE its path")
+    # A refused password may come as an error that says so in its text alone (TRAPS, OpenStack 11).
+    if isinstance(error, login.Unauthorized) or "(HTTP 401)" in said:
+        return AuthFailed(f"the cloud refuses the credentials: {said}", hint="look at the password in clouds.yaml")
+    if isinstance(error, (login.ConnectFailure, login.EndpointNotFound, login.ConnectTimeout)):
+        return Unreachable(f"the cloud does not answer: {said}", hint="is its address in clouds.yaml right?")
+    if isinstance(error, (sdk.SDKException, login.ClientException)):
+        status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
+        return _refused(said, status)
+    return None
+
+
+def _refused(said: str, status: int | None) -> RunbookError:
+    """Return the error for what a service said no to; each says in a way of its own that a quota is full."""
+    if "uota" in said or status == TOO_MUCH:
+        return Denied(f"the quota does not allow it: {said}", hint="delete something, or ask for more")
+    if status == FORBIDDEN:
+        return Denied(f"not allowed: {said}", hint="another cloud of clouds.yaml may have the role")
+    return Conflict(said) if status == CONFLICT else ToolFailed(said)

@@ -1,0 +1,230 @@
+"""What is to be done: each resource of a cell beside what the cloud has of it. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import Conflict, InvalidSpec
+from jupyter_runbook.plan import Action, Change
+from jupyter_runbook.providers.openstack.compare import UNKNOWN, Difference, differences
+from jupyter_runbook.providers.openstack.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_runbook.providers.openstack.body import OpenStackSpec, Wanted
+    from jupyter_runbook.providers.openstack.kinds import Field
+    from jupyter_runbook.providers.openstack.state import CloudState, Listed
+
+__all__ = ["Operation", "Planner"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One resource of the cell, and what is to be done with it.
+
+    Parameters
+    ----------
+    wanted
+        As the cell has it.
+    change
+        The plan's change.
+    there
+        As the cloud has it; None where it does not.
+    found
+        What differs, references as IDs.
+    """
+
+    wanted: Wanted
+    change: Change
+    there: Listed | None = None
+    found: tuple[Difference, ...] = ()
+
+
+class Planner:
+    """Plans a cell.
+
+    Parameters
+    ----------
+    spec
+        What the cell says.
+    state
+        What the cloud has.
+    """
+
+    def __init__(self, spec: OpenStackSpec, state: CloudState) -> None:
+        self.spec = spec
+        self.state = state
+        self._titles = {(one.kind, one.name): one.title for one in spec.resources}
+
+    def operations(self) -> list[Operation]:
+        """Return what is to be done with each resource, in the order of the cell.
+
+        Raises
+        ------
+        InvalidSpec
+            Something is referred to that is not there.
+        Conflict
+            Two of a name are there.
+        """
+        plan = self._remove if self.spec.absent else self._converge
+        return [plan(one) for one in self.spec.resources]
+
+    def resolved(self, wanted: Wanted) -> dict[str, Any]:
+        """Return a resource's values with IDs for references, or titles for what is yet to be made.
+
+        Raises
+        ------
+        InvalidSpec, Conflict
+            See `operations`.
+        """
+        known = KINDS[wanted.kind].fields
+        return {name: self._value(wanted, known[name], value) for name, value in wanted.values.items()}
+
+    def needs(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the titles of the cell's own resources that one refers to."""
+        return tuple(dict.fromkeys(title for title in self._referred(wanted) if title != wanted.title))
+
+    def _converge(self, wanted: Wanted) -> Operation:
+        kind = KINDS[wanted.kind]
+        there = self._there(wanted)
+        values = self.resolved(wanted)
+        if there is None:
+            if not wanted.values:
+                raise self._unknown(wanted, wanted.kind, wanted.name)
+            return Operation(wanted, self._change(wanted, Action.CREATE, "is not there", None, dict(wanted.values)))
+        status = str(there.get("status") or "")
+        found = tuple(differences(kind, values, self.state.fields(wanted.kind, there)))
+        before = {one.name: self._label(kind.fields[one.name], one.before) for one in found}
+        after = {one.name: wanted.values[one.name] for one in found}
+        if status in kind.broken:
+            fault = (there.get("fault") or {}).get("message", "")
+            reason = f"is in {status}" + (f": {fault}" if fault else "")
+            change = self._change(
+                wanted, Action.REPLACE, reason, {"status": status, **before}, after or {"status": "ACTIVE"}
+            )
+        elif not found:
+            waits = bool(kind.ready) and status not in kind.ready
+            change = self._waiting(wanted, status) if waits else self._change(wanted, Action.NO_OP, "", None, None)
+        else:
+            replaced = any(one.change == "replace" for one in found)
+            reason = ", ".join(one.name for one in found)
+            change = self._change(wanted, Action.REPLACE if replaced else Action.UPDATE, reason, before, after)
+        return Operation(wanted, change, there, found)
+
+    def _remove(self, wanted: Wanted) -> Operation:
+        there = self._there(wanted)
+        if there is None:
+            return Operation(wanted, Change(wanted.title, KINDS[wanted.kind].title, Action.NO_OP, ""))
+        users = tuple(
+            one.title
+            for one in self.spec.resources
+            if wanted.title in self._referred(one) and one.title != wanted.title
+        )
+        change = Change(
+            wanted.title,
+            KINDS[wanted.kind].title,
+            Action.DELETE,
+            "shall be absent",
+            {"id": there["id"]},
+            None,
+            needs=users,
+        )
+        return Operation(wanted, change, there)
+
+    def _waiting(self, wanted: Wanted, status: str) -> Change:
+        """Return the change of a resource that somebody, a run that died perhaps, has asked for already."""
+        return Change(
+            wanted.title,
+            KINDS[wanted.kind].title,
+            Action.UPDATE,
+            f"is in {status}: wait",
+            {"status": status},
+            {"status": KINDS[wanted.kind].ready[0]},
+            needs=self.needs(wanted),
+            writes=False,
+        )
+
+    def _change(self, wanted: Wanted, action: Action, reason: str, before: Any, after: Any) -> Change:
+        return Change(wanted.title, KINDS[wanted.kind].title, action, reason, before, after, needs=self.needs(wanted))
+
+    def _there(self, wanted: Wanted) -> Listed | None:
+        found = self.state.find(wanted.kind, wanted.name)
+        if len(found) > 1:
+            raise _ambiguous(wanted.kind, wanted.name, found, wanted.title)
+        return found[0] if found else None
+
+    def _value(self, wanted: Wanted, known: Field, value: Any) -> Any:
+        if value is None or not (known.refers or known.fields):
+            return value
+        if known.form == "items":
+            return [{key: self._value(wanted, known.fields[key], one) for key, one in item.items()} for item in value]
+        if known.form == "names":
+            return [self._id(wanted, known.refers, text) for text in value]
+        return self._id(wanted, known.refers, str(value))
+
+    def _id(self, wanted: Wanted, kind: str, text: str) -> str:
+        found = self.state.find(kind, text)
+        if len(found) > 1:
+            raise _ambiguous(kind, text, found, wanted.title)
+        if found:
+            return str(found[0]["id"])
+        title = self._titles.get((kind, text))
+        if title is None and not self.spec.absent:
+            raise self._unknown(wanted, kind, text)
+        return title or text
+
+    def _unknown(self, wanted: Wanted, kind: str, text: str) -> InvalidSpec:
+        names = [*self.state.names(kind), *(one.name for one in self.spec.resources if one.kind == kind)]
+        near = difflib.get_close_matches(text, names, 3, 0.5)
+        title = KINDS[kind].title
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(names[:8]) or f'no {title} at all'}"
+        )
+        return InvalidSpec(f"there is no {title} {text} in {self.state.cloud}", line=wanted.line, hint=hint)
+
+    def _label(self, known: Field, value: Any) -> Any:
+        """Return a value as people read it: names for IDs."""
+        if value is UNKNOWN or value is None:
+            return None
+        if known.form == "items":
+            return [
+                {key: self._label(known.fields[key], one) for key, one in item.items() if key in known.fields}
+                for item in value
+            ]
+        if not known.refers:
+            return value
+        if known.form == "names":
+            return [self._name(known.refers, one) for one in value]
+        return self._name(known.refers, value)
+
+    def _name(self, kind: str, identifier: str) -> str:
+        found = next((one for one in self.state.lists.get(kind, ()) if one.get("id") == identifier), None)
+        return str((found or {}).get(KINDS[kind].identity) or identifier)
+
+    def _referred(self, wanted: Wanted) -> Iterator[str]:
+        """Go through the titles of the cell's own resources that one refers to."""
+        for name, value in wanted.values.items():
+            yield from self._titles_in(KINDS[wanted.kind].fields[name], value)
+
+    def _titles_in(self, known: Field, value: Any) -> Iterator[str]:
+        if isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    for key, inner in one.items():
+                        yield from self._titles_in(known.fields[key], inner)
+                elif (known.refers, one) in self._titles:
+                    yield self._titles[known.refers, one]
+        elif known.refers and (known.refers, value) in self._titles:
+            yield self._titles[known.refers, value]
+
+
+def _ambiguous(kind: str, name: str, found: list[Listed], resource: str) -> Conflict:
+    identifiers = ", ".join(str(one["id"]) for one in found)
+    return Conflict(
+        f"{len(found)} of the cloud's {kind} are called {name}: {identifiers}",
+        hint="give the ID of the one that is meant, or rename the others",
+        resource=resource,
+    )

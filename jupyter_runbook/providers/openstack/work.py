@@ -1,0 +1,170 @@
+"""Do one operation of a plan: make a resource, change it, or take it away."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.files import replacing
+from jupyter_runbook.plan import Action
+from jupyter_runbook.providers.openstack.calls import PARTS, creation, update
+from jupyter_runbook.providers.openstack.cloud import calls
+from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules
+from jupyter_runbook.providers.openstack.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.openstack.cloud import Cloud
+    from jupyter_runbook.providers.openstack.planning import Operation, Planner
+    from jupyter_runbook.providers.openstack.state import Listed
+    from jupyter_runbook.providers.openstack.watch import Watch
+
+__all__ = ["Work"]
+
+
+class Work:
+    """Does what a plan says.
+
+    Parameters
+    ----------
+    cloud
+        Where.
+    planner
+        Whose plan it is.
+    ctx
+        Whom to tell, and what was done before.
+    watch
+        Who looks, where something takes its time.
+    """
+
+    def __init__(self, cloud: Cloud, planner: Planner, ctx: Context, watch: Watch) -> None:
+        self.cloud = cloud
+        self.planner = planner
+        self.ctx = ctx
+        self.watch = watch
+
+    def do(self, operation: Operation) -> dict[str, Any]:
+        """Do it, and return what is there now."""
+        wanted = operation.wanted
+        with calls(wanted.title):
+            action = operation.change.action
+            if action is Action.DELETE:
+                self._delete(operation)
+                return {}
+            if action is Action.REPLACE:
+                self._delete(operation)
+            if action in {Action.CREATE, Action.REPLACE}:
+                there = self._create(operation)
+            else:
+                there = dict(operation.there or {})
+                self._update(operation, str(there["id"]))
+            return self._ready(operation, str(there["id"]))
+
+    def _create(self, operation: Operation) -> Listed:
+        wanted, values = operation.wanted, self._values(operation)
+        made = self.cloud.call("create", wanted.kind, **creation(wanted.kind, wanted.name, values))
+        self.ctx.found(wanted.title, made.id)
+        if wanted.kind == "keypairs" and made.private_key:
+            _keep_key(Path(values["private_key_file"]).expanduser(), made.private_key)
+        for part in PARTS.get(wanted.kind, ()):
+            if part in values:
+                self._part(wanted.kind, part)(made.id, None, values[part])
+        return dict(made.to_dict(computed=False))
+
+    def _update(self, operation: Operation, identifier: str) -> None:
+        wanted, values = operation.wanted, self._values(operation)
+        changed = {one.name: values[one.name] for one in operation.found}
+        if arguments := update(wanted.kind, changed):
+            self.cloud.call("update", wanted.kind, identifier, **arguments)
+        before = self.planner.state.fields(wanted.kind, operation.there or {})
+        for part in PARTS.get(wanted.kind, ()):
+            if part in changed:
+                self._part(wanted.kind, part)(identifier, before.get(part), changed[part])
+
+    def _delete(self, operation: Operation) -> None:
+        wanted, there = operation.wanted, operation.there or {}
+        identifier = str(there["id"])
+        if wanted.kind == "routers":
+            for subnet in self.planner.state.fields("routers", there)["interfaces"]:
+                self.cloud.service("routers").remove_interface_from_router(identifier, subnet_id=subnet)
+        self.cloud.call("delete", wanted.kind, identifier)
+        if KINDS[wanted.kind].ready:
+            self.watch.until(wanted.kind, identifier, lambda found: found is None, f"{wanted.title} does not go")
+
+    def _ready(self, operation: Operation, identifier: str) -> dict[str, Any]:
+        """Wait until a resource can be used."""
+        wanted, kind = operation.wanted, KINDS[operation.wanted.kind]
+        if kind.ready:
+
+            def settled(found: Listed | None) -> bool:
+                if found is not None and found.get("status") in kind.broken:
+                    fault = (found.get("fault") or {}).get("message") or "the service does not say why"
+                    raise ToolFailed(f"{wanted.title} is in {found['status']}: {fault}", resource=wanted.title)
+                return found is not None and found.get("status") in kind.ready
+
+            self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
+        return {**operation.wanted.values, "id": identifier}
+
+    def _values(self, operation: Operation) -> dict[str, Any]:
+        """Return the wanted values with IDs, also of what this run has made."""
+        return {name: self._known(value) for name, value in self.planner.resolved(operation.wanted).items()}
+
+    def _known(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._known(one) for one in value]
+        if isinstance(value, dict):
+            return {key: self._known(one) for key, one in value.items()}
+        made = self.ctx.done.get(value) if isinstance(value, str) else None
+        return made["id"] if isinstance(made, dict) and "id" in made else value
+
+    def _part(self, kind: str, part: str) -> Callable[[str, Any, Any], None]:
+        if part == "tags":
+            return lambda identifier, _before, tags: self._tag(kind, identifier, tags)
+        parts: dict[tuple[str, str], Callable[[str, Any, Any], None]] = {
+            ("security_groups", "rules"): self._rules,
+            ("routers", "interfaces"): self._interfaces,
+        }
+        return parts[kind, part]
+
+    def _tag(self, kind: str, identifier: str, tags: list[str]) -> None:
+        network = self.cloud.connection.network
+        find = getattr(network, f"get_{KINDS[kind].one or KINDS[kind].title.replace(' ', '_')}")
+        network.set_tags(find(identifier), tags)
+
+    def _rules(self, group: str, before: Any, after: list[Mapping[str, Any]]) -> None:
+        network = self.cloud.connection.network
+        there = before if before is not None else _rules_of(network.get_security_group(group))
+        for one in extra_rules(after, there):
+            network.delete_security_group_rule(one["id"])
+        for one in missing_rules(after, there):
+            arguments = {("remote_group_id" if key == "remote_group" else key): value for key, value in one.items()}
+            network.create_security_group_rule(
+                security_group_id=group, **{"direction": "ingress", "ether_type": "IPv4", **arguments}
+            )
+
+    def _interfaces(self, router: str, before: Any, after: list[str]) -> None:
+        network = self.cloud.connection.network
+        for subnet in set(before or ()) - set(after):
+            network.remove_interface_from_router(router, subnet_id=subnet)
+        for subnet in after:
+            if subnet not in (before or ()):
+                network.add_interface_to_router(router, subnet_id=subnet)
+
+
+def _rules_of(group: Any) -> list[dict[str, Any]]:
+    return [
+        {**one, "ether_type": one.get("ethertype"), "remote_group": one.get("remote_group_id")}
+        for one in group.security_group_rules or ()
+    ]
+
+
+def _keep_key(path: Path, key: str) -> None:
+    """Write a key that is told once: for the user alone."""
+    with suppress(FileExistsError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, mode=0o600) as file:
+        file.write(key.encode())

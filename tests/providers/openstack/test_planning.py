@@ -1,0 +1,169 @@
+"""What is to be done, from what a cell says and what a cloud has: as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jupyter_runbook.errors import Conflict, InvalidSpec
+from jupyter_runbook.plan import Action
+from jupyter_runbook.providers.openstack.planning import Planner
+from jupyter_runbook.providers.openstack.state import CloudState, kinds_needed
+from tests.providers.openstack.test_body import read
+
+BACK = {"id": "n1", "name": "back", "mtu": 1450, "is_shared": False}
+SUBNET = {"id": "s1", "name": "back", "network_id": "n1", "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1"}
+ROUTER = {"id": "r1", "name": "out", "external_gateway_info": {"network_id": "n9", "enable_snat": True}}
+INTERFACE = {
+    "id": "p1",
+    "device_id": "r1",
+    "device_owner": "network:router_interface",
+    "network_id": "n1",
+    "fixed_ips": [{"subnet_id": "s1", "ip_address": "10.0.0.1"}],
+}
+SERVER = {
+    "id": "v1",
+    "name": "web",
+    "status": "ACTIVE",
+    "image": {"id": "i1"},
+    "flavor": {"original_name": "small"},
+    "key_name": "k",
+}
+PORT = {
+    "id": "p2",
+    "device_id": "v1",
+    "device_owner": "compute:nova",
+    "network_id": "n1",
+    "fixed_ips": [{"subnet_id": "s1", "ip_address": "10.0.0.7"}],
+    "security_group_ids": ["g1"],
+}
+CLOUD: dict[str, tuple[dict[str, Any], ...]] = {
+    "networks": (BACK, {"id": "n9", "name": "public"}),
+    "subnets": (SUBNET,),
+    "routers": (ROUTER,),
+    "ports": (INTERFACE, PORT),
+    "servers": (SERVER,),
+    "images": ({"id": "i1", "name": "debian"}, {"id": "i2", "name": "fedora"}),
+    "flavors": ({"id": "f1", "name": "small"}, {"id": "f2", "name": "large"}),
+    "security_groups": ({"id": "g1", "name": "web"},),
+    "keypairs": ({"id": "k", "name": "k"},),
+    "floating_ips": ({"id": "a1", "port_id": "p2", "floating_ip_address": "172.30.0.9"},),
+}
+
+
+def planned(body: str, lists: dict[str, Any] | None = None, *, absent: bool = False) -> dict[str, Any]:
+    state = CloudState("lab", CLOUD if lists is None else lists)
+    operations = Planner(read(body, absent=absent), state).operations()
+    return {one.change.resource: one.change for one in operations}
+
+
+@pytest.mark.parametrize(
+    ("body", "action", "before", "after"),
+    [
+        ("networks: [{name: back, mtu: 1450}]", Action.NO_OP, None, None),
+        ("networks: [back]", Action.NO_OP, None, None),
+        ("networks: [{name: back, mtu: 1400}]", Action.UPDATE, {"mtu": 1450}, {"mtu": 1400}),
+        ("networks: [{name: front, mtu: 1400}]", Action.CREATE, None, {"mtu": 1400}),
+        ("subnets: [{name: back, network: back, cidr: 10.0.0.0/24}]", Action.NO_OP, None, None),
+        ("subnets: [{name: back, network: n1, cidr: 10.0.0.0/24}]", Action.NO_OP, None, None),
+        (
+            "subnets: [{name: back, network: public, cidr: 10.0.0.0/24}]",
+            Action.REPLACE,
+            {"network": "back"},
+            {"network": "public"},
+        ),
+        ("routers: [{name: out, external_gateway: public, interfaces: [back]}]", Action.NO_OP, None, None),
+        ("routers: [{name: out, interfaces: []}]", Action.UPDATE, {"interfaces": ["back"]}, {"interfaces": []}),
+        (
+            "routers: [{name: out, external_gateway: null}]",
+            Action.UPDATE,
+            {"external_gateway": "public"},
+            {"external_gateway": None},
+        ),
+        ("servers: [{name: web, image: debian, flavor: small, key_name: k}]", Action.NO_OP, None, None),
+        ("servers: [{name: web, flavor: small, security_groups: [web]}]", Action.NO_OP, None, None),
+        ("servers: [{name: web, flavor: large}]", Action.REPLACE, {"flavor": "small"}, {"flavor": "large"}),
+        (
+            "servers: [{name: web, image: fedora, flavor: small}]",
+            Action.REPLACE,
+            {"image": "debian"},
+            {"image": "fedora"},
+        ),
+    ],
+)
+def test_one_resource(body: str, action: Action, before: Any, after: Any) -> None:
+    [change] = planned(body).values()
+    assert (change.action, change.before, change.after) == (action, before, after)
+
+
+def test_what_is_made_comes_after_what_it_refers_to() -> None:
+    changes = planned(
+        "servers:\n  - {name: a, image: debian, flavor: small, networks: [new], security_groups: [own]}\n"
+        "routers: [{name: r, external_gateway: public, interfaces: [new]}]\n"
+        "subnets: [{name: new, network: new, cidr: 10.9.0.0/24}]\n"
+        "networks: [{name: new, mtu: 1400}]\n"
+        "security_groups:\n  - {name: own, rules: [{protocol: tcp, remote_group: own}]}\n"
+    )
+    assert changes["server a"].needs == ("network new", "security group own")
+    assert changes["router r"].needs == ("subnet new",)
+    assert changes["subnet new"].needs == ("network new",)
+    assert changes["security group own"].needs == ()
+
+
+def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
+    changes = planned(
+        "networks: [back, front]\nsubnets: [{name: back, network: back, cidr: 10.0.0.0/24}]\n"
+        "servers:\n  - {name: web, flavor: small, networks: [back]}",
+        absent=True,
+    )
+    assert {name: one.action.value for name, one in changes.items()} == {
+        "network back": "delete",
+        "network front": "no-op",
+        "subnet back": "delete",
+        "server web": "delete",
+    }
+    assert changes["network back"].needs == ("subnet back", "server web")
+
+
+def test_a_server_that_is_broken_is_neither_ok_nor_updated() -> None:
+    """TRAPS, OpenStack 2."""
+    broken = {**SERVER, "status": "ERROR", "fault": {"message": "No valid host was found."}}
+    [change] = planned("servers: [{name: web, flavor: small}]", {**CLOUD, "servers": (broken,)}).values()
+    assert change.action is Action.REPLACE
+    assert change.reason == "is in ERROR: No valid host was found."
+
+
+def test_a_server_that_is_being_made_is_waited_for() -> None:
+    """TRAPS, OpenStack 3: it was asked for by a run that died."""
+    building = {**SERVER, "status": "BUILD"}
+    [change] = planned("servers: [{name: web, flavor: small}]", {**CLOUD, "servers": (building,)}).values()
+    assert (change.action, change.writes) == (Action.UPDATE, False)
+
+
+def test_two_of_a_name_are_told_with_their_ids() -> None:
+    """TRAPS, OpenStack 1."""
+    lists = {**CLOUD, "networks": (BACK, {**BACK, "id": "n2"})}
+    for body in ("networks: [{name: back, mtu: 1}]", "subnets: [{name: x, network: back, cidr: 10.0.0.0/24}]"):
+        with pytest.raises(Conflict, match="2 of the cloud's networks are called back: n1, n2"):
+            planned(body, lists)
+    [change] = planned("subnets: [{name: back, network: n1, cidr: 10.0.0.0/24}]", lists).values()
+    assert change.action is Action.NO_OP
+
+
+def test_what_is_not_there_is_told_with_the_nearest_names() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        planned("servers:\n  - {name: a, image: debian, flavor: smal}")
+    assert caught.value.message == "there is no flavor smal in lab"
+    assert caught.value.hint == "did you mean small?"
+    assert caught.value.where.line == 3
+    with pytest.raises(InvalidSpec, match="there is no network pubic in lab"):
+        planned("networks: [pubic]")
+
+
+def test_only_what_a_cell_needs_is_listed() -> None:
+    assert kinds_needed(read("networks: [{name: a, mtu: 1}]")) == ("networks",)
+    assert kinds_needed(read("subnets: [{name: a, network: b, cidr: 10.0.0.0/24}]")) == ("networks", "subnets")
+    assert kinds_needed(read("routers: [{name: a, interfaces: [b]}]")) == ("subnets", "routers", "ports")
+    found = kinds_needed(read("servers: [{name: a, flavor: b, image: c}]"))
+    assert found == ("flavors", "images", "ports", "floating_ips", "servers")
