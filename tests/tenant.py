@@ -56,10 +56,8 @@ class Tenant:
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(self._ssh())} "$@"\n')
         wrapper.chmod(0o755)
         default = next(self.cloud.network.security_groups(name="default"))
-        self.opened = [
+        for protocol, port in (("tcp", 22), ("icmp", None)):
             self.let_in(default, protocol=protocol, port_range_min=port, port_range_max=port)
-            for protocol, port in (("tcp", 22), ("icmp", None))
-        ]
         self.router = self.add_router()
         self.network = self.add_network("10.7.0.0/24", self.router)
 
@@ -136,37 +134,7 @@ class Tenant:
 
     def clear(self) -> None:
         """Delete all that the project has."""
-        cloud = self.cloud
-        servers = list(cloud.compute.servers())
-        for server in servers:
-            cloud.compute.delete_server(server)
-        for server in servers:
-            cloud.compute.wait_for_delete(server, interval=0.1, wait=SECONDS)
-        for volume in cloud.block_storage.volumes():
-            cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, SECONDS)
-            cloud.block_storage.delete_volume(volume)
-            cloud.block_storage.wait_for_delete(volume, interval=0.1, wait=SECONDS)
-        for image in cloud.image.images(visibility="private"):
-            cloud.image.delete_image(image)
-        for pair in cloud.compute.keypairs():
-            cloud.compute.delete_keypair(pair)
-        self._clear_networks()
-
-    def _clear_networks(self) -> None:
-        network = self.cloud.network
-        for address in network.ips():
-            network.delete_ip(address)
-        for router in network.routers():
-            for port in network.ports(device_id=router.id):
-                network.remove_interface_from_router(router, port_id=port.id)
-            network.delete_router(router)
-        for one in network.networks(is_router_external=False):
-            network.delete_network(one)
-        for group in network.security_groups():
-            if group.name != "default":
-                network.delete_security_group(group)
-        for rule in self.opened:
-            network.delete_security_group_rule(rule)
+        clear(self.cloud)
 
     def _ssh(self) -> list[str]:
         return [
@@ -174,3 +142,43 @@ class Tenant:
             *("-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"),
             *("-o", f"UserKnownHostsFile={self.folder}/known", "-o", "ConnectTimeout=2"),
         ]
+
+
+def clear(cloud: Any) -> None:
+    """Delete all that a project has, as its member; what was there from the first stays."""
+    servers = list(cloud.compute.servers())
+    for server in servers:
+        cloud.compute.delete_server(server)
+    for server in servers:
+        cloud.compute.wait_for_delete(server, interval=0.1, wait=SECONDS)
+    for volume in cloud.block_storage.volumes():
+        cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, SECONDS)
+        cloud.block_storage.delete_volume(volume)
+        cloud.block_storage.wait_for_delete(volume, interval=0.1, wait=SECONDS)
+    for image in cloud.image.images(visibility="private"):
+        cloud.image.delete_image(image)
+    for pair in cloud.compute.keypairs():
+        cloud.compute.delete_keypair(pair)
+    for group in cloud.compute.server_groups():
+        cloud.compute.delete_server_group(group)
+    _clear_networks(cloud.network)
+
+
+def _clear_networks(network: Any) -> None:
+    for address in network.ips():
+        network.delete_ip(address)
+    for router in network.routers():
+        for port in network.ports(device_id=router.id):
+            network.remove_interface_from_router(router, port_id=port.id)
+        network.delete_router(router)
+    for port in network.ports():
+        network.delete_port(port)
+    for one in network.networks(is_router_external=False):
+        network.delete_network(one)
+    for group in network.security_groups():
+        if group.name != "default":
+            network.delete_security_group(group)
+    # The default group lets its own members in, and everything out; all else was added.
+    for rule in network.security_group_rules():
+        if rule.direction == "ingress" and not rule.remote_group_id:
+            network.delete_security_group_rule(rule)

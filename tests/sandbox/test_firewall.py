@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_runbook.sandbox.debian import unpacked
-from jupyter_runbook.sandbox.openstack import processes, servers
+from jupyter_runbook.sandbox.openstack import config, processes, servers
+from jupyter_runbook.sandbox.openstack.config import Layout
 from tests.engine import can_start, leave_out
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ CASES: list[tuple[dict[str, Any], int, str | None]] = [
 
 
 @pytest.fixture
-def firewall(monkeypatch: pytest.MonkeyPatch) -> Any:
+def firewall(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Return what runs in OpenStack's own interpreter; it asks for nothing that is there alone."""
     monkeypatch.syspath_prepend(processes.INSIDE)
+    told = processes.environment(Layout(tmp_path, tmp_path, config.PORTS, "", "172.30.0.0/24"))
+    monkeypatch.setenv("RUNBOOK_CLOUD", told["RUNBOOK_CLOUD"])
     return import_module("runbook_cloud.firewall")
 
 

@@ -170,9 +170,12 @@ class Engine:
                 with self._telling(stop):
                     if connection.sock is None:
                         connection.connect()
-                    connection.sock.settimeout(seconds)
+                    # An answer begins when it can: over ssh to a busy machine that takes a while.
+                    reading = connection.sock
+                    reading.settimeout(None if seconds is None else ANSWER)
                     connection.request(method, self._path(path, query), body, given, encode_chunked=body is not None)
                     answer = connection.getresponse()
+                    reading.settimeout(seconds)
                     if answer.status >= 400:  # noqa: PLR2004 -- RFC 9110, section 15: an error
                         raise _error(answer.status, answer.read())
                     yield answer

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pytest
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.providers.docker.hosts import _named, connect, default_host
+from jupyter_runbook.providers.docker.waiting import SETTLE
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES
@@ -25,7 +27,7 @@ from tests.sshd import path_with, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.providers.docker.yard import Yard
+    from tests.providers.docker.yard import Tap, Yard
 
 
 def test_the_engine_is_found_as_the_docker_cli_finds_it(tmp_path: Path) -> None:
@@ -156,3 +158,17 @@ def test_two_engines_side_by_side(yard: Yard, second_engine: str) -> None:
     assert record.error
     assert record.error.kind == "unreachable"
     assert yard.containers() == [], "where one does not answer, nothing is done on the others"
+
+
+def test_an_engine_that_is_slow_to_begin_an_answer(yard: Yard, tap: Tap) -> None:
+    """As one behind ssh on a busy machine: a look at a new container takes longer than it has to settle."""
+
+    def late(line: str) -> bool:
+        if "/events" in line:
+            time.sleep(2 * SETTLE)
+        return True
+
+    tap.on_request = late
+    yard.host = tap.host
+    yard.up(one_service())
+    assert any("/events" in line for line in tap.requests)
