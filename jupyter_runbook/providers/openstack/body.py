@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenStackSpec", "Wanted", "read_body"]
 
+# Of a field that says nothing of what is wanted: it is not in the spec's digest.
+LOCAL = {"local": True}
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -36,7 +39,7 @@ class Wanted:
     kind: str
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
-    line: int | None = field(default=None, compare=False)
+    line: int | None = field(default=None, compare=False, metadata=LOCAL)
 
     @property
     def title(self) -> str:
@@ -66,7 +69,7 @@ class OpenStackSpec:
     absent: bool
     resources: tuple[Wanted, ...]
     shown: tuple[str, ...] = ()
-    allowed: bool = False
+    allowed: bool = field(default=False, metadata=LOCAL)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.openstack.kinds import Field
 
-__all__ = ["PARTS", "call_names", "creation", "update"]
+__all__ = ["LATER", "PARTS", "call_names", "creation", "update"]
 
 #: The fields that have calls of their own, made once the resource is there: see work.py.
 PARTS: dict[str, tuple[str, ...]] = {
@@ -25,6 +25,11 @@ PARTS: dict[str, tuple[str, ...]] = {
     "floating_ips": ("tags",),
     "flavors": ("extra_specs",),
     "servers": ("volumes", "floating_ip"),
+}
+#: The fields that the call which makes a resource takes, and that have calls of their own later.
+LATER: dict[str, tuple[str, ...]] = {
+    "servers": ("security_groups", "metadata", "tags"),
+    "volumes": ("size", "metadata"),
 }
 
 
@@ -58,7 +63,7 @@ def update(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         known.fields[field].sends or field: _sent(known.fields[field], value)
         for field, value in values.items()
-        if field not in PARTS.get(kind, ())
+        if field not in (*PARTS.get(kind, ()), *LATER.get(kind, ()))
     }
     return _shaped(kind, given)
 

@@ -117,17 +117,16 @@ def _port(value: Any) -> Any:
 
 
 def _same(field: Field, name: str, wanted: Any, observed: Any) -> bool:
-    if field.form == "mapping":
-        return all((observed or {}).get(key) == value for key, value in (wanted or {}).items())
-    if field.form == "names":
-        return _texts(wanted, ordered=field.ordered) == _texts(observed, ordered=field.ordered)
     if name == "rules":
         return not missing_rules(wanted, observed) and not extra_rules(wanted, observed)
-    if field.form == "items":
-        return bool(_items(field, wanted) == _items(field, observed, like=wanted))
-    if field.form == "text":
-        return _text(wanted) == _text(observed)
-    return bool(wanted == observed)
+    if field.form == "mapping":
+        return all((observed or {}).get(key) == value for key, value in (wanted or {}).items())
+    if field.form in {"names", "items"}:
+        shape = _texts if field.form == "names" else _items
+        return bool(shape(field, wanted, wanted) == shape(field, observed, wanted))
+    if field.form == "any" and isinstance(wanted, bool):
+        return wanted == bool(observed)  # any will do, or none
+    return _text(wanted) == _text(observed) if field.form == "text" else bool(wanted == observed)
 
 
 def missing_rules(wanted: Iterable[Rule], observed: Iterable[Rule]) -> list[Rule]:
@@ -146,16 +145,16 @@ def extra_rules(wanted: Iterable[Rule], observed: Iterable[Rule]) -> list[Rule]:
     return [one for one in observed if rule(one) not in named | kept]
 
 
-def _items(field: Field, values: Iterable[Mapping[str, Any]], like: Iterable[Mapping[str, Any]] = ()) -> Any:
+def _items(field: Field, values: Iterable[Mapping[str, Any]], like: Iterable[Mapping[str, Any]]) -> Any:
     """Return a list of mappings in one form; of what is observed, only the keys that are wanted of any of them."""
     keys = {key for one in like for key in one} or set(field.fields)
     found = [sorted((key, _text(one[key])) for key in keys if one.get(key) is not None) for one in values]
     return found if field.ordered else sorted(found)
 
 
-def _texts(values: Any, *, ordered: bool) -> list[str]:
+def _texts(field: Field, values: Any, _like: Any) -> list[str]:
     found = [_text(one) for one in values or ()]
-    return found if ordered else sorted(set(found))
+    return found if field.ordered else sorted(set(found))
 
 
 def _text(value: Any) -> str:

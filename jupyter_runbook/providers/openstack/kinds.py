@@ -76,6 +76,9 @@ class Kind:
         kind's own name, and for its title.
     ready, broken
         The statuses in which it can be used, and in which it never will be; empty where it can be at once.
+    after
+        The kinds whose resources in a cell come first, though nothing refers to them: a server on a network wants
+        the network's subnets to be there, and its floating IP the router.
     told_by
         The kinds that have to be listed as well to know one of this: a router's interfaces are ports.
     held
@@ -90,6 +93,7 @@ class Kind:
     one: str = ""
     ready: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     told_by: tuple[str, ...] = ()
     held: bool = False
 
@@ -270,6 +274,7 @@ KINDS: dict[str, Kind] = {
             "binding_vnic_type": _TEXT,
             "tags": _TAGS,
         },
+        after=("subnets",),
     ),
     "floating_ips": Kind(
         "floating IP",
@@ -289,6 +294,7 @@ KINDS: dict[str, Kind] = {
         identity="floating_ip_address",
         lists="ips",
         one="ip",
+        after=("subnets", "routers"),
         # Another one may not get the address again.
         held=True,
     ),
@@ -350,6 +356,7 @@ KINDS: dict[str, Kind] = {
         },
         ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
         broken=("ERROR",),
+        after=("subnets", "routers"),
         told_by=("flavors", "ports", "floating_ips"),
         held=True,
     ),

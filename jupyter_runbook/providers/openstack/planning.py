@@ -84,8 +84,9 @@ class Planner:
         return {name: self._value(wanted, known[name], value) for name, value in wanted.values.items()}
 
     def needs(self, wanted: Wanted) -> tuple[str, ...]:
-        """Return the titles of the cell's own resources that one refers to."""
-        return tuple(dict.fromkeys(title for title in self._referred(wanted) if title != wanted.title))
+        """Return the titles of the cell's own resources that come before one."""
+        before = [one.title for one in self.spec.resources if one.kind in KINDS[wanted.kind].after]
+        return tuple(dict.fromkeys(title for title in (*self._referred(wanted), *before) if title != wanted.title))
 
     def _converge(self, wanted: Wanted) -> Operation:
         kind = KINDS[wanted.kind]
@@ -111,18 +112,24 @@ class Planner:
         else:
             replaced = any(one.change == "replace" for one in found)
             reason = ", ".join(one.name for one in found)
+            if replaced and wanted.kind == "servers":
+                along = self._along(there, wanted)
+                before, after = {**along, **before}, {**along, **after}
+                reason += f"; {' and '.join(along)} come along".replace("_", " ") if along else ""
             change = self._change(wanted, Action.REPLACE if replaced else Action.UPDATE, reason, before, after)
         return Operation(wanted, change, there, found)
+
+    def _along(self, server: Listed, wanted: Wanted) -> dict[str, Any]:
+        """Return what a server has beside itself, which comes along where it is replaced."""
+        fields, known = self.state.fields("servers", server), KINDS["servers"].fields
+        names = [name for name in ("volumes", "floating_ip") if fields[name] and name not in wanted.values]
+        return {name: self._label(known[name], fields[name]) for name in names}
 
     def _remove(self, wanted: Wanted) -> Operation:
         there = self._there(wanted)
         if there is None:
             return Operation(wanted, Change(wanted.title, KINDS[wanted.kind].title, Action.NO_OP, ""))
-        users = tuple(
-            one.title
-            for one in self.spec.resources
-            if wanted.title in self._referred(one) and one.title != wanted.title
-        )
+        users = tuple(one.title for one in self.spec.resources if wanted.title in self.needs(one))
         change = Change(
             wanted.title,
             KINDS[wanted.kind].title,

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import ToolFailed
 from jupyter_runbook.files import replacing
 from jupyter_runbook.plan import Action
-from jupyter_runbook.providers.openstack.calls import PARTS, creation, update
+from jupyter_runbook.providers.openstack.calls import LATER, PARTS, creation, update
 from jupyter_runbook.providers.openstack.cloud import calls
 from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules
 from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.servers import Servers, floating_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from jupyter_runbook.provider import Context
+    from jupyter_runbook.providers.openstack.body import Wanted
     from jupyter_runbook.providers.openstack.cloud import Cloud
     from jupyter_runbook.providers.openstack.planning import Operation, Planner
     from jupyter_runbook.providers.openstack.state import Listed
@@ -46,6 +48,7 @@ class Work:
         self.planner = planner
         self.ctx = ctx
         self.watch = watch
+        self.servers = Servers(cloud, watch)
 
     def do(self, operation: Operation) -> dict[str, Any]:
         """Do it, and return what is there now."""
@@ -55,24 +58,41 @@ class Work:
             if action is Action.DELETE:
                 self._delete(operation)
                 return {}
-            if action is Action.REPLACE:
-                self._delete(operation)
-            if action in {Action.CREATE, Action.REPLACE}:
-                there = self._create(operation)
+            if action is Action.CREATE:
+                there = self._create(operation, self._values(operation))
+            elif action is Action.REPLACE:
+                there = self._replace(operation)
             else:
                 there = dict(operation.there or {})
                 self._update(operation, str(there["id"]))
             return self._ready(operation, str(there["id"]))
 
-    def _create(self, operation: Operation) -> Listed:
-        wanted, values = operation.wanted, self._values(operation)
+    def _replace(self, operation: Operation) -> Listed:
+        """Take a resource away and make it anew; what a server had beside itself comes along."""
+        values = self._values(operation)
+        if operation.wanted.kind != "servers":
+            self._delete(operation)
+            return self._create(operation, values)
+        lists, there = self.planner.state.lists, operation.there or {}
+        before = self.planner.state.fields("servers", there)
+        floating = floating_of(str(there["id"]), lists)
+        self._delete(operation, leave=floating)
+        return self._create(operation, {"volumes": before["volumes"], **values}, floating)
+
+    def _create(self, operation: Operation, values: dict[str, Any], floating: Sequence[Listed] = ()) -> Listed:
+        wanted = operation.wanted
         made = self.cloud.call("create", wanted.kind, **creation(wanted.kind, wanted.name, values))
         self.ctx.found(wanted.title, made.id)
         if wanted.kind == "keypairs" and made.private_key:
             _keep_key(Path(values["private_key_file"]).expanduser(), made.private_key)
-        for part in PARTS.get(wanted.kind, ()):
-            if part in values:
-                self._part(wanted.kind, part)(made.id, None, values[part])
+        parts = [part for part in PARTS.get(wanted.kind, ()) if part in values]
+        if (parts or floating) and KINDS[wanted.kind].ready:
+            self._settle(wanted, made.id)
+        for one in floating:
+            self.servers.move(one, made.id)
+        for part in parts:
+            had = floating[0]["floating_ip_address"] if part == "floating_ip" and floating else None
+            self._part(wanted.kind, part)(made.id, had, values[part])
         return dict(made.to_dict(computed=False))
 
     def _update(self, operation: Operation, identifier: str) -> None:
@@ -81,33 +101,39 @@ class Work:
         if arguments := update(wanted.kind, changed):
             self.cloud.call("update", wanted.kind, identifier, **arguments)
         before = self.planner.state.fields(wanted.kind, operation.there or {})
-        for part in PARTS.get(wanted.kind, ()):
+        for part in (*PARTS.get(wanted.kind, ()), *LATER.get(wanted.kind, ())):
             if part in changed:
                 self._part(wanted.kind, part)(identifier, before.get(part), changed[part])
 
-    def _delete(self, operation: Operation) -> None:
+    def _delete(self, operation: Operation, leave: Sequence[Listed] = ()) -> None:
         wanted, there = operation.wanted, operation.there or {}
         identifier = str(there["id"])
         if wanted.kind == "routers":
             for subnet in self.planner.state.fields("routers", there)["interfaces"]:
                 self.cloud.service("routers").remove_interface_from_router(identifier, subnet_id=subnet)
+        if wanted.kind == "servers":
+            self.servers.let_go([one for one in floating_of(identifier, self.planner.state.lists) if one not in leave])
         self.cloud.call("delete", wanted.kind, identifier)
         if KINDS[wanted.kind].ready:
             self.watch.until(wanted.kind, identifier, lambda found: found is None, f"{wanted.title} does not go")
 
     def _ready(self, operation: Operation, identifier: str) -> dict[str, Any]:
-        """Wait until a resource can be used."""
-        wanted, kind = operation.wanted, KINDS[operation.wanted.kind]
-        if kind.ready:
-
-            def settled(found: Listed | None) -> bool:
-                if found is not None and found.get("status") in kind.broken:
-                    fault = (found.get("fault") or {}).get("message") or "the service does not say why"
-                    raise ToolFailed(f"{wanted.title} is in {found['status']}: {fault}", resource=wanted.title)
-                return found is not None and found.get("status") in kind.ready
-
-            self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
+        """Wait until a resource can be used, and return what is there now."""
+        self._settle(operation.wanted, identifier)
         return {**operation.wanted.values, "id": identifier}
+
+    def _settle(self, wanted: Wanted, identifier: str) -> None:
+        kind = KINDS[wanted.kind]
+        if not kind.ready:
+            return
+
+        def settled(found: Listed | None) -> bool:
+            if found is not None and found.get("status") in kind.broken:
+                fault = (found.get("fault") or {}).get("message") or "the service does not say why"
+                raise ToolFailed(f"{wanted.title} is in {found['status']}: {fault}", resource=wanted.title)
+            return found is not None and found.get("status") in kind.ready
+
+        self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
 
     def _values(self, operation: Operation) -> dict[str, Any]:
         """Return the wanted values with IDs, also of what this run has made."""
@@ -122,11 +148,18 @@ class Work:
         return made["id"] if isinstance(made, dict) and "id" in made else value
 
     def _part(self, kind: str, part: str) -> Callable[[str, Any, Any], None]:
-        if part == "tags":
+        if part == "tags" and kind != "servers":
             return lambda identifier, _before, tags: self._tag(kind, identifier, tags)
         parts: dict[tuple[str, str], Callable[[str, Any, Any], None]] = {
             ("security_groups", "rules"): self._rules,
             ("routers", "interfaces"): self._interfaces,
+            ("servers", "security_groups"): self.servers.security_groups,
+            ("servers", "volumes"): self.servers.volumes,
+            ("servers", "floating_ip"): self.servers.floating_ip,
+            ("servers", "metadata"): self.servers.metadata,
+            ("servers", "tags"): self.servers.tags,
+            ("volumes", "size"): self._extend,
+            ("volumes", "metadata"): self._describe,
         }
         return parts[kind, part]
 
@@ -145,6 +178,12 @@ class Work:
             network.create_security_group_rule(
                 security_group_id=group, **{"direction": "ingress", "ether_type": "IPv4", **arguments}
             )
+
+    def _extend(self, volume: str, _before: Any, size: int) -> None:
+        self.cloud.connection.block_storage.extend_volume(volume, size)
+
+    def _describe(self, volume: str, _before: Any, metadata: Mapping[str, str]) -> None:
+        self.cloud.connection.block_storage.set_volume_metadata(volume, **metadata)
 
     def _interfaces(self, router: str, before: Any, after: list[str]) -> None:
         network = self.cloud.connection.network

@@ -51,6 +51,9 @@ CLOUD: dict[str, tuple[dict[str, Any], ...]] = {
     "floating_ips": ({"id": "a1", "port_id": "p2", "floating_ip_address": "172.30.0.9"},),
 }
 
+# What the server has beside itself.
+ALONG = {"floating_ip": "172.30.0.9"}
+
 
 def planned(body: str, lists: dict[str, Any] | None = None, *, absent: bool = False) -> dict[str, Any]:
     state = CloudState("lab", CLOUD if lists is None else lists)
@@ -83,12 +86,17 @@ def planned(body: str, lists: dict[str, Any] | None = None, *, absent: bool = Fa
         ),
         ("servers: [{name: web, image: debian, flavor: small, key_name: k}]", Action.NO_OP, None, None),
         ("servers: [{name: web, flavor: small, security_groups: [web]}]", Action.NO_OP, None, None),
-        ("servers: [{name: web, flavor: large}]", Action.REPLACE, {"flavor": "small"}, {"flavor": "large"}),
+        (
+            "servers: [{name: web, flavor: large}]",
+            Action.REPLACE,
+            {"flavor": "small", **ALONG},
+            {"flavor": "large", **ALONG},
+        ),
         (
             "servers: [{name: web, image: fedora, flavor: small}]",
             Action.REPLACE,
-            {"image": "debian"},
-            {"image": "fedora"},
+            {"image": "debian", **ALONG},
+            {"image": "fedora", **ALONG},
         ),
     ],
 )
@@ -105,7 +113,8 @@ def test_what_is_made_comes_after_what_it_refers_to() -> None:
         "networks: [{name: new, mtu: 1400}]\n"
         "security_groups:\n  - {name: own, rules: [{protocol: tcp, remote_group: own}]}\n"
     )
-    assert changes["server a"].needs == ("network new", "security group own")
+    # A server comes after its network's subnets, and its floating IP after the router.
+    assert changes["server a"].needs == ("network new", "security group own", "router r", "subnet new")
     assert changes["router r"].needs == ("subnet new",)
     assert changes["subnet new"].needs == ("network new",)
     assert changes["security group own"].needs == ()
@@ -124,6 +133,7 @@ def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
         "server web": "delete",
     }
     assert changes["network back"].needs == ("subnet back", "server web")
+    assert changes["subnet back"].needs == ("server web",)
 
 
 def test_a_server_that_is_broken_is_neither_ok_nor_updated() -> None:

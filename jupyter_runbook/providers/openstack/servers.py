@@ -1,0 +1,141 @@
+"""What a server has beside itself, each by calls of its own: floating IPs, volumes, security groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.errors import ToolFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from jupyter_runbook.providers.openstack.cloud import Cloud
+    from jupyter_runbook.providers.openstack.state import Listed
+    from jupyter_runbook.providers.openstack.watch import Watch
+
+__all__ = ["MADE", "Servers", "floating_of"]
+
+#: The tag of a floating IP that was made for a server: it goes with that one. Another one stays when its server goes.
+MADE = "jupyter-runbook:server"
+
+
+def floating_of(server: str, lists: Mapping[str, Sequence[Listed]]) -> list[Listed]:
+    """Return a server's floating IPs, from what was listed."""
+    ports = {one["id"] for one in lists.get("ports", ()) if one["device_id"] == server}
+    return [one for one in lists.get("floating_ips", ()) if one["port_id"] in ports]
+
+
+class Servers:
+    """What is done to a server that is there.
+
+    Parameters
+    ----------
+    cloud
+        Where.
+    watch
+        Who looks, where something takes its time.
+    """
+
+    def __init__(self, cloud: Cloud, watch: Watch) -> None:
+        self.cloud = cloud
+        self.watch = watch
+
+    def volumes(self, server: str, before: list[str] | None, after: list[str]) -> None:
+        """Attach and detach volumes, by their IDs."""
+        compute = self.cloud.connection.compute
+        for volume in set(before or ()) - set(after):
+            compute.delete_volume_attachment(server, volume)
+            self._volume(volume, "available")
+        for volume in after:
+            if volume not in (before or ()):
+                self._volume(volume, "available", "in-use")
+                compute.create_volume_attachment(server, volume_id=volume)
+                self._volume(volume, "in-use")
+
+    def security_groups(self, server: str, _before: Any, after: list[str]) -> None:
+        """Give all ports of a server these groups, by their IDs."""
+        network = self.cloud.connection.network
+        for port in network.ports(device_id=server):
+            network.update_port(port, security_groups=after)
+
+    def metadata(self, server: str, _before: Any, after: dict[str, str]) -> None:
+        """Set some of a server's metadata."""
+        self.cloud.connection.compute.set_server_metadata(server, **after)
+
+    def tags(self, server: str, _before: Any, after: list[str]) -> None:
+        """Set a server's tags."""
+        compute = self.cloud.connection.compute
+        compute.get_server(server).set_tags(compute, after)
+
+    def floating_ip(self, server: str, before: str | None, after: Any) -> None:
+        """Give a server a floating IP: a certain one, any (True), or none (False)."""
+        network = self.cloud.connection.network
+        wanted = after if isinstance(after, str) else None
+        if before and before != wanted and after is not True:
+            for one in network.ips(floating_ip_address=before):
+                self._let_go(one)
+        if not after or (before and (after is True or before == wanted)):
+            return
+        port = self._port(server)
+        if wanted:
+            self._take(wanted, port)
+        else:
+            made = network.create_ip(floating_network_id=self._outside(port), port_id=port["id"])
+            network.set_tags(made, [MADE])
+
+    def let_go(self, floating: Iterable[Listed]) -> None:
+        """Release those of a server's floating IPs that were made for it."""
+        for one in floating:
+            if MADE in (one.get("tags") or ()):
+                self.cloud.connection.network.delete_ip(one["id"])
+
+    def move(self, floating: Listed, server: str) -> None:
+        """Lead a floating IP to another server."""
+        self.cloud.connection.network.update_ip(floating["id"], port_id=self._port(server)["id"])
+
+    def _let_go(self, floating: Any) -> None:
+        network = self.cloud.connection.network
+        if MADE in (floating.tags or ()):
+            network.delete_ip(floating)
+        else:
+            network.update_ip(floating, port_id=None)
+
+    def _take(self, address: str, port: Listed) -> None:
+        network = self.cloud.connection.network
+        found = list(network.ips(floating_ip_address=address))
+        if not found:
+            network.create_ip(floating_network_id=self._outside(port), floating_ip_address=address, port_id=port["id"])
+        elif found[0].port_id not in {None, port["id"]}:
+            # TRAPS, OpenStack 7: never another server's.
+            raise ToolFailed(f"the floating IP {address} is in use by another port, {found[0].port_id}")
+        else:
+            network.update_ip(found[0], port_id=port["id"])
+
+    def _port(self, server: str) -> Listed:
+        port = next(iter(self.cloud.connection.network.ports(device_id=server)), None)
+        if port is None:
+            raise ToolFailed("it has no port to give a floating IP to", hint="networks: [NAME] gives it one")
+        return dict(port.to_dict(computed=False))
+
+    def _outside(self, port: Listed) -> str:
+        """Return the network outside that the port's router leads to."""
+        network = self.cloud.connection.network
+        subnets = {one["subnet_id"] for one in port["fixed_ips"]}
+        ports = [one for one in network.ports(network_id=port["network_id"]) if one.device_owner.startswith("network:")]
+        routers = {one.device_id for one in ports if subnets & {fixed["subnet_id"] for fixed in one.fixed_ips}}
+        for router in network.routers():
+            if router.id in routers and router.external_gateway_info:
+                return str(router.external_gateway_info["network_id"])
+        raise ToolFailed(
+            "no router leads from its network outside",
+            hint="routers: [{name: out, external_gateway: …, interfaces: […]}]",
+        )
+
+    def _volume(self, volume: str, *statuses: str) -> None:
+        def settled(found: Listed | None) -> bool:
+            status = str((found or {}).get("status"))
+            if status.startswith("error"):
+                raise ToolFailed(f"the volume {volume} is in {status}")
+            return status in statuses
+
+        self.watch.until("volumes", volume, settled, f"the volume {volume} does not become {' or '.join(statuses)}")
