@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenStack"]
 
-BODY = """a mapping of kinds to lists of resources, with openstacksdk's attribute names: keypairs, security_groups,
-networks, subnets, routers, ports, floating_ips, servers, server_groups, volumes, images, flavors, projects, users,
-quotas.
+BODY = """a mapping of kinds to lists of resources, with openstacksdk's attribute names: keypairs, flavors,
+security_groups, networks, subnets, routers, ports, server_groups, volumes, servers.
 A reference is written with _id left off (network: back) and takes a name or an ID, of the cell's own or of the cloud's.
 What is not given is not compared; a name alone is a resource that has to be there."""
 

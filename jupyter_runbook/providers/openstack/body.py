@@ -119,6 +119,8 @@ def _resource(kind: str, node: Node, *, complete: bool) -> Wanted:
     missing = [key for key, one in known.fields.items() if one.required and key not in values]
     if complete and values and missing:
         raise node.error(f"the {known.title} {name} needs {' and '.join(missing)}")
+    if complete and values and known.either and not any(key in values for key in known.either):
+        raise node.error(f"the {known.title} {name} needs {' or '.join(known.either)}")
     return Wanted(kind, name, values, node.line)
 
 

@@ -22,8 +22,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "subnets": ("tags",),
     "ports": ("tags",),
     "routers": ("interfaces", "tags"),
-    "floating_ips": ("tags",),
-    "flavors": ("extra_specs",),
     "servers": ("volumes", "floating_ip"),
 }
 #: The fields that the call which makes a resource takes, and that have calls of their own later.
@@ -113,16 +111,7 @@ def _server(given: dict[str, Any]) -> dict[str, Any]:
         given["user_data"] = base64.b64encode(given["user_data"].encode()).decode()
     if "server_group" in given:
         given["scheduler_hints"] = {"group": given.pop("server_group")}
-    if "boot_volume" in given:
-        given["block_device_mapping"] = [_boot_volume(given.pop("boot_volume"), given.pop("image_id", None))]
     return given
-
-
-def _boot_volume(wanted: Any, image: str | None) -> dict[str, Any]:
-    mapping = {"boot_index": 0, "destination_type": "volume", "delete_on_termination": True}
-    if isinstance(wanted, dict):
-        return {**mapping, "source_type": "image", "uuid": image, "volume_size": wanted.get("size", 1)}
-    return {**mapping, "source_type": "volume", "uuid": wanted, "delete_on_termination": False}
 
 
 _SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

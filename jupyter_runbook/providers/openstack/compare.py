@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     Rule = Mapping[str, Any]
 
@@ -117,16 +117,16 @@ def _port(value: Any) -> Any:
 
 
 def _same(field: Field, name: str, wanted: Any, observed: Any) -> bool:
-    if name == "rules":
-        return not missing_rules(wanted, observed) and not extra_rules(wanted, observed)
-    if field.form == "mapping":
-        return all((observed or {}).get(key) == value for key, value in (wanted or {}).items())
-    if field.form in {"names", "items"}:
-        shape = _texts if field.form == "names" else _items
-        return bool(shape(field, wanted, wanted) == shape(field, observed, wanted))
-    if field.form == "any" and isinstance(wanted, bool):
-        return wanted == bool(observed)  # any will do, or none
-    return _text(wanted) == _text(observed) if field.form == "text" else bool(wanted == observed)
+    special = _SPECIAL.get(name)
+    if special:
+        return special(wanted, observed)
+    compare = _FORMS.get(field.form)
+    return compare(field, wanted, observed) if compare else bool(wanted == observed)
+
+
+def _any(_field: Field, wanted: Any, observed: Any) -> bool:
+    # True is any, False is none.
+    return wanted == bool(observed) if isinstance(wanted, bool) else bool(wanted == observed)
 
 
 def missing_rules(wanted: Iterable[Rule], observed: Iterable[Rule]) -> list[Rule]:
@@ -145,14 +145,19 @@ def extra_rules(wanted: Iterable[Rule], observed: Iterable[Rule]) -> list[Rule]:
     return [one for one in observed if rule(one) not in named | kept]
 
 
-def _items(field: Field, values: Iterable[Mapping[str, Any]], like: Iterable[Mapping[str, Any]]) -> Any:
-    """Return a list of mappings in one form; of what is observed, only the keys that are wanted of any of them."""
-    keys = {key for one in like for key in one} or set(field.fields)
-    found = [sorted((key, _text(one[key])) for key in keys if one.get(key) is not None) for one in values]
-    return found if field.ordered else sorted(found)
+def _match(field: Field, wanted: Iterable[Mapping[str, Any]], observed: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether each wanted mapping has an observed one to itself, by the keys that it gives, and none is left."""
+    left = list(observed)
+    for one in wanted if field.ordered else sorted(wanted, key=len, reverse=True):
+        candidates = left[:1] if field.ordered else left
+        found = next((it for it in candidates if all(_text(it.get(key)) == _text(one[key]) for key in one)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return not left
 
 
-def _texts(field: Field, values: Any, _like: Any) -> list[str]:
+def _texts(field: Field, values: Any) -> list[str]:
     found = [_text(one) for one in values or ()]
     return found if field.ordered else sorted(set(found))
 
@@ -161,3 +166,18 @@ def _text(value: Any) -> str:
     if isinstance(value, Secret):
         return value.reveal()
     return "" if value is None else str(value)
+
+
+_FORMS: dict[str, Callable[[Field, Any, Any], bool]] = {
+    "text": lambda _field, wanted, observed: _text(wanted) == _text(observed),
+    # By the keys that are given.
+    "mapping": lambda _field, wanted, observed: (wanted or {}).items() <= (observed or {}).items(),
+    "names": lambda field, wanted, observed: _texts(field, wanted) == _texts(field, observed),
+    "items": _match,
+    "any": _any,
+}
+_SPECIAL: dict[str, Callable[[Any, Any], bool]] = {
+    "rules": lambda wanted, observed: not missing_rules(wanted, observed) and not extra_rules(wanted, observed),
+    # What comes after the key itself is a comment.
+    "public_key": lambda wanted, observed: str(wanted).split()[:2] == str(observed).split()[:2],
+}

@@ -74,6 +74,8 @@ class Kind:
     lists, one
         What openstacksdk's calls for it end in: ``networks()`` lists all, ``create_network()`` makes one; empty for the
         kind's own name, and for its title.
+    either
+        Fields of which it needs one.
     ready, broken
         The statuses in which it can be used, and in which it never will be; empty where it can be at once.
     after
@@ -91,6 +93,7 @@ class Kind:
     identity: str = "name"
     lists: str = ""
     one: str = ""
+    either: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -115,40 +118,6 @@ _RULE = {
 }
 
 KINDS: dict[str, Kind] = {
-    "projects": Kind(
-        "project",
-        "identity",
-        {"description": _TEXT, "is_enabled": _FLAG, "domain_id": _FIXED, "tags": _TAGS},
-    ),
-    "users": Kind(
-        "user",
-        "identity",
-        {
-            "description": _TEXT,
-            "email": _TEXT,
-            "is_enabled": _FLAG,
-            "domain_id": _FIXED,
-            "default_project": Field(refers="projects", sends="default_project_id", reads="default_project_id"),
-            "password": Field(change="once", secret=True),
-            "roles": Field(
-                "items",
-                fields={"role": Field(required=True), "project": Field(refers="projects", required=True)},
-            ),
-        },
-    ),
-    "quotas": Kind(
-        "quota",
-        "",
-        dict.fromkeys(
-            (
-                *("cores", "instances", "ram", "key_pairs", "server_groups", "server_group_members"),
-                *("volumes", "gigabytes", "snapshots", "backups"),
-                *("networks", "subnets", "routers", "ports", "floating_ips", "security_groups", "security_group_rules"),
-            ),
-            _NUMBER,
-        ),
-        identity="project",
-    ),
     "keypairs": Kind(
         "keypair",
         "compute",
@@ -158,6 +127,7 @@ KINDS: dict[str, Kind] = {
             # Where the key goes that the service makes where none is given.
             "private_key_file": Field(change="once"),
         },
+        either=("public_key", "private_key_file"),
     ),
     "flavors": Kind(
         "flavor",
@@ -170,26 +140,10 @@ KINDS: dict[str, Kind] = {
             "swap": _FIXED_NUMBER,
             "is_public": _FIXED_FLAG,
             "description": _TEXT,
-            "extra_specs": _MAPPING,
         },
     ),
-    "images": Kind(
-        "image",
-        "image",
-        {
-            "file": Field(change="replace", required=True),
-            "disk_format": Field(change="replace", required=True),
-            "container_format": _FIXED,
-            "visibility": _TEXT,
-            "min_disk": _NUMBER,
-            "min_ram": _NUMBER,
-            "is_protected": _FLAG,
-            "properties": _MAPPING,
-            "tags": _TAGS,
-        },
-        ready=("active",),
-        broken=("killed", "deleted"),
-    ),
+    # Referred to alone.
+    "images": Kind("image", "image", {}),
     "security_groups": Kind(
         "security group",
         "network",
@@ -276,28 +230,8 @@ KINDS: dict[str, Kind] = {
         },
         after=("subnets",),
     ),
-    "floating_ips": Kind(
-        "floating IP",
-        "network",
-        {
-            "network": Field(
-                change="replace",
-                refers="networks",
-                sends="floating_network_id",
-                reads="floating_network_id",
-                required=True,
-            ),
-            "port": Field(refers="ports", sends="port_id", reads="port_id"),
-            "fixed_ip_address": _TEXT,
-            "tags": _TAGS,
-        },
-        identity="floating_ip_address",
-        lists="ips",
-        one="ip",
-        after=("subnets", "routers"),
-        # Another one may not get the address again.
-        held=True,
-    ),
+    # Referred to alone, by its address; a server is given one by its own field.
+    "floating_ips": Kind("floating IP", "network", {}, identity="floating_ip_address", lists="ips", one="ip"),
     "server_groups": Kind(
         "server group",
         "compute",
@@ -339,11 +273,9 @@ KINDS: dict[str, Kind] = {
                     "port": Field(refers="ports"),
                     "fixed_ip": _TEXT,
                 },
-                ordered=True,
             ),
             "security_groups": Field("names", refers="security_groups"),
             "volumes": Field("names", refers="volumes"),
-            "boot_volume": Field("any", "once"),
             "floating_ip": Field("any"),
             "metadata": _MAPPING,
             "tags": _TAGS,
@@ -352,51 +284,11 @@ KINDS: dict[str, Kind] = {
             "server_group": Field(change="once", refers="server_groups"),
             "has_config_drive": Field("flag", "replace"),
             "availability_zone": _FIXED,
-            "status": _TEXT,
         },
         ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
         broken=("ERROR",),
         after=("subnets", "routers"),
         told_by=("flavors", "ports", "floating_ips"),
         held=True,
-    ),
-    # Not tried against the service, which the sandbox does not have.
-    "dns_zones": Kind(
-        "DNS zone",
-        "dns",
-        {"email": Field(required=True), "ttl": _NUMBER, "description": _TEXT, "type": _FIXED},
-        lists="zones",
-        one="zone",
-        ready=("ACTIVE",),
-        broken=("ERROR",),
-    ),
-    "dns_recordsets": Kind(
-        "DNS record set",
-        "dns",
-        {
-            "zone": Field(change="replace", refers="dns_zones", sends="zone", reads="zone_id", required=True),
-            "type": Field(change="replace", required=True),
-            "records": Field("names", required=True),
-            "ttl": _NUMBER,
-            "description": _TEXT,
-        },
-        lists="recordsets",
-        one="recordset",
-        ready=("ACTIVE",),
-        broken=("ERROR",),
-    ),
-    "load_balancers": Kind(
-        "load balancer",
-        "load_balancer",
-        {
-            "description": _TEXT,
-            "is_admin_state_up": _FLAG,
-            "vip_subnet": Field(change="replace", refers="subnets", sends="vip_subnet_id", reads="vip_subnet_id"),
-            "vip_address": _FIXED,
-            "provider": _FIXED,
-            "tags": _TAGS,
-        },
-        ready=("ACTIVE",),
-        broken=("ERROR",),
     ),
 }

@@ -126,6 +126,7 @@ def _server(listed: Listed, state: CloudState) -> dict[str, Any]:
         "volumes": [one.get("id") or one.get("volume_id") for one in listed.get("attached_volumes") or ()],
         "floating_ip": next((floating[one["id"]] for one in ports if one["id"] in floating), None),
         "tags": listed.get("tags", UNKNOWN),
+        "has_config_drive": bool(listed.get("has_config_drive")),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +82,8 @@ class Work:
         wanted = operation.wanted
         made = self.cloud.call("create", wanted.kind, **creation(wanted.kind, wanted.name, values))
         self.ctx.found(wanted.title, made.id)
-        if wanted.kind == "keypairs" and made.private_key:
-            _keep_key(Path(values["private_key_file"]).expanduser(), made.private_key)
+        if wanted.kind == "keypairs" and "public_key" not in values:
+            self._keep_key(made, Path(values["private_key_file"]).expanduser())
         parts = [part for part in PARTS.get(wanted.kind, ()) if part in values]
         if (parts or floating) and KINDS[wanted.kind].ready:
             self._settle(wanted, made.id)
@@ -94,6 +93,16 @@ class Work:
             had = floating[0]["floating_ip_address"] if part == "floating_ip" and floating else None
             self._part(wanted.kind, part)(made.id, had, values[part])
         return dict(made.to_dict(computed=False))
+
+    def _keep_key(self, made: Any, path: Path) -> None:
+        """Write the key that the service tells once; where it can't be written, there is no keypair."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, mode=0o600) as file:
+                file.write(made.private_key.encode())
+        except OSError as error:
+            self.cloud.call("delete", "keypairs", made.id)
+            raise ToolFailed(f"the key can't be kept in {path}: {error.strerror}") from None
 
     def _update(self, operation: Operation, identifier: str) -> None:
         wanted, values = operation.wanted, self._values(operation)
@@ -199,11 +208,3 @@ def _rules_of(group: Any) -> list[dict[str, Any]]:
         {**one, "ether_type": one.get("ethertype"), "remote_group": one.get("remote_group_id")}
         for one in group.security_group_rules or ()
     ]
-
-
-def _keep_key(path: Path, key: str) -> None:
-    """Write a key that is told once: for the user alone."""
-    with suppress(FileExistsError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, mode=0o600) as file:
-        file.write(key.encode())

@@ -85,7 +85,6 @@ ERRORS = {
         5,
         "security_groups[0].rules[0].port: it has no port",
     ),
-    "users:\n  - {name: ann, roles: [{role: member}]}": (3, "users[0].roles[0]: it needs project"),
     "servers:\n  - {name: a, flavor: [x]}": (3, "servers[0].flavor: a text is needed"),
 }
 

@@ -14,6 +14,8 @@ from jupyter_runbook.providers.openstack.kinds import KINDS
 OUT = [{"direction": "egress", "ether_type": "IPv4"}, {"direction": "egress", "ether_type": "IPv6"}]
 SSH = {"direction": "ingress", "ether_type": "IPv4", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 
+NETWORKS = [{"network": "n1", "port": "p1", "fixed_ip": "10.0.0.5"}, {"network": "n2", "port": "p2", "fixed_ip": None}]
+
 # A kind, what the cell wants, what is there, and the names of the fields that differ, each with what it takes.
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
     ("networks", {"mtu": 1400}, {"mtu": 1400, "is_shared": True}, {}),
@@ -45,6 +47,15 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {"fixed_ips": "update"},
     ),
     ("servers", {"flavor": "f2"}, {"flavor": "f1"}, {"flavor": "replace"}),
+    ("servers", {"networks": [{"network": "n1"}, {"port": "p2"}]}, {"networks": NETWORKS}, {}),
+    ("servers", {"networks": [{"port": "p2"}, {"network": "n1"}]}, {"networks": NETWORKS}, {}),
+    ("servers", {"networks": [{"network": "n1"}]}, {"networks": NETWORKS}, {"networks": "replace"}),
+    ("servers", {"networks": [{"network": "n1"}, {"network": "n1"}]}, {"networks": NETWORKS}, {"networks": "replace"}),
+    ("servers", {"floating_ip": True}, {"floating_ip": "172.30.0.9"}, {}),
+    ("servers", {"floating_ip": True}, {"floating_ip": None}, {"floating_ip": "update"}),
+    ("servers", {"floating_ip": False}, {"floating_ip": "172.30.0.9"}, {"floating_ip": "update"}),
+    ("keypairs", {"public_key": "ssh-rsa AAAA me@here\n"}, {"public_key": "ssh-rsa AAAA other"}, {}),
+    ("keypairs", {"public_key": "ssh-rsa AAAB"}, {"public_key": "ssh-rsa AAAA"}, {"public_key": "replace"}),
     ("servers", {"metadata": {"tier": "web"}}, {"metadata": {"tier": "web", "other": "x"}}, {}),
     ("servers", {"metadata": {"tier": "db"}}, {"metadata": {"tier": "web"}}, {"metadata": "update"}),
     ("servers", {"user_data": "new"}, {"user_data": "old"}, {}),

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from jupyter_runbook.record import Status
+from jupyter_runbook.sandbox.openstack import OpenStackSandbox
 from tests.providers.openstack.lab import told
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.providers.openstack.lab import Lab
 
 NETWORKS = """
@@ -115,3 +120,64 @@ def test_servers_with_all_that_they_need(lab: Lab) -> None:
 
 def ports(lab: Lab, server: Any) -> set[str]:
     return {one.id for one in lab.cloud.network.ports(device_id=server.id)}
+
+
+def test_ports_and_server_groups(lab: Lab) -> None:
+    before = lab.there()
+    body = """
+networks: [{name: back, mtu: 1400}]
+subnets: [{name: back, network: back, cidr: 10.9.0.0/24}]
+security_groups: [{name: web, description: x}]
+ports:
+  - {name: front, network: back, fixed_ips: [{subnet: back, ip_address: 10.9.0.50}], security_groups: [web]}
+server_groups: [{name: apart, policy: soft-anti-affinity}]
+servers: [{name: a, image: debian, flavor: m1.tiny, networks: [{port: front}], server_group: apart, tags: [x, y]}]
+"""
+    lab.up(body)
+    [server] = lab.cloud.compute.servers()
+    assert "10.9.0.50" in str(server.addresses)
+    assert sorted(server.tags) == ["x", "y"]
+    [group] = lab.cloud.compute.server_groups()
+    assert group.member_ids == [server.id]
+    lab.up(body.replace("tags: [x, y]", "tags: [z]"))
+    assert lab.cloud.compute.get_server(server.id).tags == ["z"]
+    lab.up(body.replace("tags: [x, y]", "tags: [z]"), "--absent")
+    assert lab.there() == before
+
+
+def test_a_flavor_is_made_by_the_administrator_alone(lab: Lab) -> None:
+    body = "flavors: [{name: lab.nano, ram: 128, vcpus: 1, disk: 1}]"
+    refused = lab.run(body)
+    assert refused.status is Status.FAILED
+    assert refused.error
+    assert refused.error.kind == "denied"
+    lab.up(body, "--cloud sandbox-admin")
+    lab.up(body, "--cloud sandbox-admin --absent")
+
+
+def test_a_keypair_is_replaced_without_asking(lab: Lab) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIt0Yb1UvHjPAG6HPqvmW2M6xTF8xHn0aYh5a9o4Ffes"
+    body = f"keypairs: [{{name: k, public_key: {key}}}]"
+    lab.up(body)
+    other = body.replace("Ffes", "Ffet")
+    # A keypair holds nothing that can't be had again.
+    assert [str(row.action) for row in lab.up(other).changes] == ["replace"]
+
+
+def test_errors_that_people_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "networks: [{name: back, mtu: 1400}]"
+    record = lab.run(body, "--cloud nope")
+    assert record.error
+    assert (record.error.kind, record.error.message) == ("invalid-spec", "no such cloud: Cloud nope was not found.")
+    known = yaml.safe_load(OpenStackSandbox().clouds.read_text())["clouds"]["sandbox"]
+    wrong = {**known, "auth": {**known["auth"], "password": "wrong"}}
+    away = {**known, "auth": {**known["auth"], "auth_url": "http://127.0.0.1:9/v3"}}
+    clouds = lab.bench.root / "clouds.yaml"
+    clouds.write_text(yaml.safe_dump({"clouds": {"wrong": wrong, "away": away}}))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    for name, kind in (("wrong", "auth"), ("away", "unreachable")):
+        record = lab.run(body, f"--cloud {name}")
+        assert record.error
+        assert record.error.kind == kind
+        assert record.error.hint
+        assert len(record.error.message.splitlines()) == 1
