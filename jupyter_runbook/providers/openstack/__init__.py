@@ -14,7 +14,7 @@ from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.openstack.body import OpenStackSpec, read_body
 from jupyter_runbook.providers.openstack.kinds import KINDS
-from jupyter_runbook.providers.openstack.planning import Planner
+from jupyter_runbook.providers.openstack.planning import Operation, Planner
 from jupyter_runbook.providers.openstack.state import CloudState, kinds_needed
 from jupyter_runbook.spec.options import Option
 
@@ -65,6 +65,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
     def __init__(self) -> None:
         self._clouds: dict[str | None, Cloud] = {}
         self._watch: Watch | None = None
+        self._planned: tuple[CloudState, Planner, dict[str, Operation]] | None = None
 
     def parse(self, cell: Cell) -> OpenStackSpec:
         """Read the cell."""
@@ -78,7 +79,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
     def plan(self, spec: OpenStackSpec, state: CloudState) -> Plan:
         """Compare everything, field by field."""
-        changes = tuple(one.change for one in Planner(spec, state).operations())
+        changes = tuple(one.change for one in self._operations(spec, state)[1].values())
         held = [one for one in changes if one.action is Action.REPLACE and not spec.allowed]
         held = [one for one in held if any(KINDS[kind].title == one.kind and KINDS[kind].held for kind in spec.kinds)]
         if held:
@@ -94,8 +95,8 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         from jupyter_runbook.providers.openstack.watch import Watch
         from jupyter_runbook.providers.openstack.work import Work
 
-        planner = Planner(spec, ctx.state)
-        operation = next(one for one in planner.operations() if one.change.resource == change.resource)
+        planner, operations = self._operations(spec, ctx.state)
+        operation = operations[change.resource]
         cloud = self._cloud(spec)
         if self._watch is None or self._watch.stop is not ctx.stop:
             self._watch = Watch(cloud, ctx.stop)
@@ -109,6 +110,13 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
                 fields = {name: value for name, value in state.fields(one.kind, listed).items() if name in one.values}
                 rows.append({"kind": one.kind, "name": one.name, "id": listed["id"], **fields})
         return Result(rows, {"cloud": state.cloud})
+
+    def _operations(self, spec: OpenStackSpec, state: CloudState) -> tuple[Planner, dict[str, Operation]]:
+        """Return what a plan is made of; of many resources, each one's change asks for it."""
+        if self._planned is None or self._planned[0] is not state:
+            planner = Planner(spec, state)
+            self._planned = state, planner, {one.change.resource: one for one in planner.operations()}
+        return self._planned[1:]
 
     def _cloud(self, spec: OpenStackSpec) -> Cloud:
         """Return the cloud; its connection and token are kept from cell to cell."""
