@@ -7,7 +7,6 @@ mounting a disk, an address and an engine of its own need.
 from __future__ import annotations
 
 import io
-import logging
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,6 @@ from runbook_cloud.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOG = logging.getLogger(__name__)
 #: The label of all that is made on the engine; its value is the cloud's folder.
 LABEL = "jupyter-runbook.cloud"
 #: Where a server finds what it begins with: see init.sh.
