@@ -7,6 +7,7 @@ resource's values, and `watch` waits for all that wait.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import NotApproved
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from jupyter_runbook.spec.cell import Cell
 
 __all__ = ["OpenStack"]
+
+# Seconds between looks at what was made, while a service does not show it yet.
+LAGS = (0.2, 0.5, 1.0, 2.0)
 
 BODY = """a mapping of kinds to lists of resources, with openstacksdk's attribute names: keypairs, flavors,
 security_groups, networks, subnets, routers, ports, server_groups, volumes, servers.
@@ -54,6 +58,7 @@ servers:
 class OpenStack(Provider[OpenStackSpec, CloudState]):
     """Converge a tenant's resources."""
 
+    workers = 16
     summary = "A tenant's networks, servers and volumes in an OpenStack: what is as it should be stays untouched."
     body = BODY
     example = EXAMPLE
@@ -73,13 +78,44 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
     def observe(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
         """List every kind that the cell needs, side by side."""
+        from jupyter_runbook.providers.openstack.local import read_local
+
         cloud = self._cloud(spec)
-        ctx.stop.check()
-        return cloud.observe(kinds_needed(spec))
+        pauses = iter(LAGS if ctx.again else ())
+        while True:
+            ctx.stop.check()
+            state = cloud.observe(kinds_needed(spec))
+            if any(one.kind == "quotas" for one in spec.resources):
+                from jupyter_runbook.providers.openstack.quotas import read_quotas
+
+                state = replace(state, lists={**state.lists, "quotas": read_quotas(cloud, spec, state)})
+            state = replace(state, local=read_local(spec, state))
+            planner, operations = self._operations(spec, state)
+            work = [one for one in operations.values() if one.change.remains]
+            pause = next(pauses, None)
+            if not work or pause is None:
+                break
+            # A service may list late what it has said yes to (TRAPS, OpenStack 9).
+            ctx.stop.wait(pause)
+        return self._with_room(state, planner, work)
+
+    def _with_room(self, state: CloudState, planner: Planner, work: list[Operation]) -> CloudState:
+        """Add how much more the project may have, where a plan needs more."""
+        if all(one.change.action in {Action.DELETE, Action.NO_OP} for one in work):
+            return state
+        from jupyter_runbook.providers.openstack.quotas import asked_for, room_of
+
+        services = {service for service, _ in asked_for(work, planner)}
+        return replace(state, room=room_of(self._cloud(planner.spec), services)) if services else state
 
     def plan(self, spec: OpenStackSpec, state: CloudState) -> Plan:
         """Compare everything, field by field."""
-        changes = tuple(one.change for one in self._operations(spec, state)[1].values())
+        planner, operations = self._operations(spec, state)
+        changes = tuple(one.change for one in operations.values())
+        if state.room:
+            from jupyter_runbook.providers.openstack.quotas import asked_for, check_room
+
+            check_room(asked_for(operations.values(), planner), state.room)
         held = [one for one in changes if one.action is Action.REPLACE and not spec.allowed]
         held = [one for one in held if any(KINDS[kind].title == one.kind and KINDS[kind].held for kind in spec.kinds)]
         if held:

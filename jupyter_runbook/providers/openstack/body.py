@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.node import Node
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ __all__ = ["OpenStackSpec", "Wanted", "read_body"]
 
 # Of a field that says nothing of what is wanted: it is not in the spec's digest.
 LOCAL = {"local": True}
+
+# The kinds that a cell may name.
+NAMED = tuple(kind for kind, known in KINDS.items() if not known.hidden)
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,12 @@ def read_body(cell: Cell) -> OpenStackSpec:
         raise root.error("nothing is wanted", hint="networks: [{name: back}] is a cell")
     resources: list[Wanted] = []
     shown = []
-    for kind, node in root.mapping(KINDS, "a cloud").items():
+    for kind, node in root.mapping(NAMED, "a cloud").items():
         if not node.value:
             shown.append(kind)
             continue
         for item in node.items():
-            wanted = _resource(kind, item, complete=not cell.options.absent)
+            wanted = _resource(kind, item)
             if any((one.kind, one.name) == (kind, wanted.name) for one in resources):
                 raise item.error(f"the {wanted.title} is there twice")
             resources.append(wanted)
@@ -105,29 +109,24 @@ def read_body(cell: Cell) -> OpenStackSpec:
     return OpenStackSpec(cell.own("cloud"), options.absent, tuple(resources), tuple(shown), allowed)
 
 
-def _resource(kind: str, node: Node, *, complete: bool) -> Wanted:
+def _resource(kind: str, node: Node) -> Wanted:
     """Read one resource; a name alone is one whose other attributes do not matter."""
     known = KINDS[kind]
     if isinstance(node.value, str):
         return Wanted(kind, node.text(), line=node.line)
     fields = node.mapping([known.identity, *known.fields], f"a {known.title}")
-    if known.identity not in fields:
-        raise node.error(f"a {known.title} needs {known.identity}")
-    name = fields.pop(known.identity).text()
+    told_by = next((key for key in (known.identity, *known.also) if key in fields), None)
+    if told_by is None:
+        raise node.error(f"a {known.title} needs {' or '.join((known.identity, *known.also))}")
+    name = (fields.pop(told_by) if told_by == known.identity else fields[told_by]).text()
     values = {key: _value(known.fields[key], one) for key, one in fields.items()}
-    # With no other attribute it refers to one that is there.
-    missing = [key for key, one in known.fields.items() if one.required and key not in values]
-    if complete and values and missing:
-        raise node.error(f"the {known.title} {name} needs {' and '.join(missing)}")
-    if complete and values and known.either and not any(key in values for key in known.either):
-        raise node.error(f"the {known.title} {name} needs {' or '.join(known.either)}")
     return Wanted(kind, name, values, node.line)
 
 
 def _value(known: Field, node: Node) -> Any:
     if node.value is None:
         # Given, and empty: no gateway, no description.
-        return [] if known.form in {"names", "items"} else None
+        return [] if known.form in {"names", "items"} else {} if known.form == "item" else None
     return _READERS[known.form](known, node)
 
 
@@ -142,12 +141,21 @@ def _item(known: Field, node: Node) -> Mapping[str, Any]:
     return values
 
 
+def _secret(known: Field, node: Node) -> str | Secret:
+    value = node.secret_text()
+    if not known.plain and not isinstance(value, Secret):
+        name = node.path[-1]
+        raise node.error("a secret is needed: this text would be in the notebook", hint=f"%runbook secret {name}")
+    return value
+
+
 _READERS: dict[str, Callable[[Field, Node], Any]] = {
-    "text": lambda known, node: node.secret_text() if known.secret else node.text(),
+    "text": lambda known, node: _secret(known, node) if known.secret else node.text(),
     "integer": lambda _known, node: node.integer(),
     "flag": lambda _known, node: node.flag(),
     "mapping": lambda _known, node: {key: one.text() for key, one in node.mapping().items()},
     "names": lambda _known, node: list(node.texts()),
     "items": lambda known, node: [_item(known, item) for item in node.items()],
-    "any": lambda _known, node: node.value,
+    "item": _item,
+    "switch": lambda _known, node: node.text() if isinstance(node.value, (str, Secret)) else node.flag(),
 }

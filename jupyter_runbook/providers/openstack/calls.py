@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.openstack.kinds import Field
 
-__all__ = ["LATER", "PARTS", "call_names", "creation", "update"]
+__all__ = ["FILLED", "LATER", "PARTS", "call_names", "creation", "update"]
 
-#: The fields that have calls of their own, made once the resource is there: see work.py.
+#: The fields that have calls of their own, made once the resource is there: see parts.py.
 PARTS: dict[str, tuple[str, ...]] = {
+    "users": ("roles",),
+    "flavors": ("extra_specs",),
+    "images": ("file",),
     "security_groups": ("rules", "tags"),
     "networks": ("tags",),
     "subnets": ("tags",),
     "ports": ("tags",),
+    "floating_ips": ("tags",),
     "routers": ("interfaces", "tags"),
     "servers": ("volumes", "floating_ip"),
 }
@@ -29,6 +33,10 @@ LATER: dict[str, tuple[str, ...]] = {
     "servers": ("security_groups", "metadata", "tags"),
     "volumes": ("size", "metadata"),
 }
+
+
+#: The kinds that are never ready before their parts are there.
+FILLED = ("images",)
 
 
 def call_names(kind: str) -> tuple[str, str]:
@@ -50,7 +58,7 @@ def creation(kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     known = KINDS[kind]
     given = {known.identity: name}
     for field, value in values.items():
-        if field not in PARTS.get(kind, ()) and value is not None:
+        if field not in PARTS.get(kind, ()) and value is not None and not known.fields[field].local:
             given[known.fields[field].sends or field] = _sent(known.fields[field], value)
     return _shaped(kind, given)
 
@@ -70,11 +78,12 @@ def _sent(known: Field, value: Any) -> Any:
     if isinstance(value, Secret):
         return value.reveal()
     if known.form == "items" and value is not None:
-        return [
-            {known.fields[key].sends or key: _sent(known.fields[key], one) for key, one in item.items()}
-            for item in value
-        ]
-    return value
+        return [_renamed(known, item) for item in value]
+    return _renamed(known, value) if known.form == "item" and value else value
+
+
+def _renamed(known: Field, item: Mapping[str, Any]) -> dict[str, Any]:
+    return {known.fields[key].sends or key: _sent(known.fields[key], one) for key, one in item.items()}
 
 
 def _shaped(kind: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +107,8 @@ def _router(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _server(given: dict[str, Any]) -> dict[str, Any]:
+    if boot := given.pop("boot_volume", None):
+        given["block_device_mapping"] = [_boot(boot, given.pop("image", None))]
     for name in ("image", "flavor"):
         if name in given:
             given[f"{name}_id"] = given.pop(name)
@@ -112,6 +123,21 @@ def _server(given: dict[str, Any]) -> dict[str, Any]:
     if "server_group" in given:
         given["scheduler_hints"] = {"group": given.pop("server_group")}
     return given
+
+
+def _boot(boot: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    """Return a block device to boot from: a volume, or one that is made of an image and goes with the server."""
+    volume = boot.get("volume")
+    found = {
+        "boot_index": 0,
+        "uuid": volume or image,
+        "source_type": "volume" if volume else "image",
+        "destination_type": "volume",
+        "delete_on_termination": boot.get("delete_on_termination", not volume),
+    }
+    if not volume:
+        found |= {"volume_size": boot.get("size"), "volume_type": boot.get("volume_type")}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 _SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

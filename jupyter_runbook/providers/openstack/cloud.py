@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.openstack.state import Listed
 
-__all__ = ["Cloud", "calls"]
+__all__ = ["Cloud", "calls", "said"]
 
 FORBIDDEN, CONFLICT, TOO_MUCH = 403, 409, 413
 
@@ -84,14 +84,23 @@ class Cloud:
         """
         with calls():
             found = getattr(self.service(kind), call_names(kind)[0])()
-            return tuple(one.to_dict(computed=False) for one in found)
+            return tuple(one.to_dict(computed=False, original_names=KINDS[kind].wire) for one in found)
 
     def observe(self, kinds: Iterable[str]) -> CloudState:
         """List some kinds, side by side."""
-        kinds = tuple(kinds)
+        # Quotas can't be listed: they are asked for by project, see quotas.py.
+        kinds = tuple(kind for kind in kinds if kind != "quotas")
         name = self.name
         with ThreadPoolExecutor(max(len(kinds), 1), "runbook os list") as pool:
             return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)))
+
+
+def said(answer: Any) -> Any:
+    """Return a service's answer to a call of no form, unless it is an error, which is raised."""
+    from openstack import exceptions
+
+    exceptions.raise_from_response(answer)
+    return answer
 
 
 @contextmanager

@@ -85,7 +85,8 @@ def differences(kind: Kind, wanted: Mapping[str, Any], observed: Mapping[str, An
     for name, value in wanted.items():
         field = kind.fields[name]
         before = observed.get(name, UNKNOWN)
-        if field.change != "once" and before is not UNKNOWN and not _same(field, name, value, before):
+        known = field.change != "once" and value is not UNKNOWN and before is not UNKNOWN
+        if known and not _same(field, name, value, before):
             found.append(Difference(name, before, value, field.change))
     return found
 
@@ -124,7 +125,7 @@ def _same(field: Field, name: str, wanted: Any, observed: Any) -> bool:
     return compare(field, wanted, observed) if compare else bool(wanted == observed)
 
 
-def _any(_field: Field, wanted: Any, observed: Any) -> bool:
+def _switch(_field: Field, wanted: Any, observed: Any) -> bool:
     # True is any, False is none.
     return wanted == bool(observed) if isinstance(wanted, bool) else bool(wanted == observed)
 
@@ -150,11 +151,15 @@ def _match(field: Field, wanted: Iterable[Mapping[str, Any]], observed: Iterable
     left = list(observed)
     for one in wanted if field.ordered else sorted(wanted, key=len, reverse=True):
         candidates = left[:1] if field.ordered else left
-        found = next((it for it in candidates if all(_text(it.get(key)) == _text(one[key]) for key in one)), None)
+        found = next((it for it in candidates if all(_equal(one[key], it.get(key)) for key in one)), None)
         if found is None:
             return False
         left.remove(found)
     return not left
+
+
+def _equal(wanted: Any, observed: Any) -> bool:
+    return observed is UNKNOWN or _text(wanted) == _text(observed)
 
 
 def _texts(field: Field, values: Any) -> list[str]:
@@ -168,16 +173,22 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _same_key(wanted: Any, observed: Any) -> bool:
+    return str(wanted).split()[:2] == str(observed).split()[:2]
+
+
 _FORMS: dict[str, Callable[[Field, Any, Any], bool]] = {
     "text": lambda _field, wanted, observed: _text(wanted) == _text(observed),
     # By the keys that are given.
     "mapping": lambda _field, wanted, observed: (wanted or {}).items() <= (observed or {}).items(),
     "names": lambda field, wanted, observed: _texts(field, wanted) == _texts(field, observed),
     "items": _match,
-    "any": _any,
+    "item": lambda field, wanted, observed: _match(field, [wanted] if wanted else [], [observed] if observed else []),
+    "switch": _switch,
 }
 _SPECIAL: dict[str, Callable[[Any, Any], bool]] = {
     "rules": lambda wanted, observed: not missing_rules(wanted, observed) and not extra_rules(wanted, observed),
     # What comes after the key itself is a comment.
-    "public_key": lambda wanted, observed: str(wanted).split()[:2] == str(observed).split()[:2],
+    "public_key": _same_key,
+    "private_key_file": _same_key,
 }

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Field", "Kind"]
+__all__ = ["KINDS", "QUOTAS", "Field", "Kind"]
 
-#: ``items`` is a list of mappings with fields of their own; ``names`` a list of texts, or of references.
-Form = Literal["text", "integer", "flag", "mapping", "names", "items", "any"]
+#: ``items`` is a list of mappings with fields of their own, ``item`` one such mapping; ``names`` is a list of texts, or
+#: of references; ``switch`` is true, false or a text.
+Form = Literal["text", "integer", "flag", "mapping", "names", "items", "item", "switch"]
 #: What a difference asks for: a call that changes the resource; a new resource; or nothing, where it counts at creation
 #: alone and the service does not report it.
 Change = Literal["update", "replace", "once"]
@@ -37,11 +38,15 @@ class Field:
     sends, reads
         What the service calls it when it is written, and when it is read; empty for the field's own name.
     fields
-        Of ``items``: what each may have.
+        Of ``items`` and ``item``: what each may have; a text alone is the first.
     required
         Whether there is no resource without it.
     secret
         Whether it may be a secret, which is never shown.
+    plain
+        Whether a text that is no secret may stand there.
+    local
+        Whether it is a file of this machine, told apart by what is in it.
     ordered
         Of ``names`` and ``items``: whether their order counts.
     """
@@ -54,6 +59,8 @@ class Field:
     fields: Mapping[str, Field] = field(default_factory=dict)
     required: bool = False
     secret: bool = False
+    plain: bool = True
+    local: bool = False
     ordered: bool = False
 
 
@@ -70,7 +77,9 @@ class Kind:
     fields
         What it may have, beside its name.
     identity
-        The field that tells one from another in a project.
+        The field that tells one from another in a project; where the service has no names, what people tell them by.
+    also
+        Fields that a resource may be named by as well.
     lists, one
         What openstacksdk's calls for it end in: ``networks()`` lists all, ``create_network()`` makes one; empty for the
         kind's own name, and for its title.
@@ -78,27 +87,37 @@ class Kind:
         Fields of which it needs one.
     ready, broken
         The statuses in which it can be used, and in which it never will be; empty where it can be at once.
+    status
+        The attribute that has the status.
     after
         The kinds whose resources in a cell come first, though nothing refers to them: a server on a network wants
         the network's subnets to be there, and its floating IP the router.
     told_by
         The kinds that have to be listed as well to know one of this: a router's interfaces are ports.
     held
-        Whether removing it takes an approval of its own: what it holds can't be had again.
+        Whether replacing it takes an approval of its own: what it holds can't be had again.
+    wire
+        Whether it is listed by the service's own names for its attributes, not by openstacksdk's: an image has any.
+    hidden
+        Whether it only tells of others, and no cell may name it.
     """
 
     title: str
     service: str
     fields: Mapping[str, Field]
     identity: str = "name"
+    also: tuple[str, ...] = ()
     lists: str = ""
     one: str = ""
     either: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    status: str = "status"
     after: tuple[str, ...] = ()
     told_by: tuple[str, ...] = ()
     held: bool = False
+    wire: bool = False
+    hidden: bool = False
 
 
 _TEXT, _FLAG, _NUMBER = Field(), Field("flag"), Field("integer")
@@ -117,15 +136,61 @@ _RULE = {
     "description": _TEXT,
 }
 
+# What each service counts, by openstacksdk's names for it.
+QUOTAS = {
+    "compute": ("cores", "instances", "ram", "key_pairs", "server_groups", "server_group_members"),
+    "block_storage": ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes", "per_volume_gigabytes"),
+    "network": (
+        *("networks", "subnets", "routers", "ports", "floating_ips", "security_groups", "security_group_rules"),
+        *("rbac_policies", "subnet_pools"),
+    ),
+}
+
 KINDS: dict[str, Kind] = {
+    "projects": Kind(
+        "project",
+        "identity",
+        {"description": _TEXT, "is_enabled": _FLAG, "domain_id": _FIXED, "tags": _TAGS},
+    ),
+    # Referred to alone.
+    "roles": Kind("role", "identity", {}),
+    "role_assignments": Kind("role assignment", "identity", {}, identity="id", hidden=True),
+    "users": Kind(
+        "user",
+        "identity",
+        {
+            "description": _TEXT,
+            "email": _TEXT,
+            "is_enabled": _FLAG,
+            "domain_id": _FIXED,
+            "default_project": Field(refers="projects", sends="default_project_id", reads="default_project_id"),
+            # Set once: no service tells it.
+            "password": Field(change="once", secret=True, plain=False),
+            "roles": Field(
+                "items",
+                fields={
+                    "role": Field(refers="roles", required=True),
+                    "project": Field(refers="projects", required=True),
+                },
+            ),
+        },
+        told_by=("role_assignments",),
+    ),
+    "quotas": Kind(
+        "quota",
+        "identity",
+        {name: _NUMBER for names in QUOTAS.values() for name in names},
+        identity="project",
+        told_by=("projects",),
+    ),
     "keypairs": Kind(
         "keypair",
         "compute",
         {
             "public_key": Field(change="replace"),
             "type": _FIXED,
-            # Where the key goes that the service makes where none is given.
-            "private_key_file": Field(change="once"),
+            # A key of this machine, which is made where there is none; the cloud sees its public half alone.
+            "private_key_file": Field(change="replace", local=True),
         },
         either=("public_key", "private_key_file"),
     ),
@@ -140,10 +205,27 @@ KINDS: dict[str, Kind] = {
             "swap": _FIXED_NUMBER,
             "is_public": _FIXED_FLAG,
             "description": _TEXT,
+            "extra_specs": _MAPPING,
         },
     ),
-    # Referred to alone.
-    "images": Kind("image", "image", {}),
+    "images": Kind(
+        "image",
+        "image",
+        {
+            "file": Field(change="replace", local=True, required=True),
+            "disk_format": Field(change="replace", required=True),
+            "container_format": _FIXED,
+            "visibility": _TEXT,
+            "min_disk": _NUMBER,
+            "min_ram": _NUMBER,
+            "is_protected": Field("flag", sends="protected", reads="protected"),
+            "properties": _MAPPING,
+            "tags": _TAGS,
+        },
+        ready=("active",),
+        broken=("killed", "deactivated"),
+        wire=True,
+    ),
     "security_groups": Kind(
         "security group",
         "network",
@@ -230,8 +312,34 @@ KINDS: dict[str, Kind] = {
         },
         after=("subnets",),
     ),
-    # Referred to alone, by its address; a server is given one by its own field.
-    "floating_ips": Kind("floating IP", "network", {}, identity="floating_ip_address", lists="ips", one="ip"),
+    # The service has no name for one: people tell it by its description, or by its address, which only an
+    # administrator may choose. A server is given one of its own by its field.
+    "floating_ips": Kind(
+        "floating IP",
+        "network",
+        {
+            "floating_network": Field(
+                change="replace",
+                refers="networks",
+                sends="floating_network_id",
+                reads="floating_network_id",
+                required=True,
+            ),
+            "floating_ip_address": _FIXED,
+            "port": Field(refers="ports", sends="port_id", reads="port_id"),
+            "fixed_ip_address": _TEXT,
+            "dns_name": _FIXED,
+            "dns_domain": _FIXED,
+            "tags": _TAGS,
+        },
+        identity="description",
+        also=("floating_ip_address",),
+        lists="ips",
+        one="ip",
+        after=("routers",),
+        # Another one may not get the address again.
+        held=True,
+    ),
     "server_groups": Kind(
         "server group",
         "compute",
@@ -276,7 +384,18 @@ KINDS: dict[str, Kind] = {
             ),
             "security_groups": Field("names", refers="security_groups"),
             "volumes": Field("names", refers="volumes"),
-            "floating_ip": Field("any"),
+            # A volume to boot from; without its name, one that is made of the image and goes with the server.
+            "boot_volume": Field(
+                "item",
+                "replace",
+                fields={
+                    "volume": Field(refers="volumes"),
+                    "size": _NUMBER,
+                    "volume_type": _TEXT,
+                    "delete_on_termination": _FLAG,
+                },
+            ),
+            "floating_ip": Field("switch", refers="floating_ips"),
             "metadata": _MAPPING,
             "tags": _TAGS,
             "description": _TEXT,
@@ -285,10 +404,51 @@ KINDS: dict[str, Kind] = {
             "has_config_drive": Field("flag", "replace"),
             "availability_zone": _FIXED,
         },
+        either=("image", "boot_volume"),
         ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
         broken=("ERROR",),
         after=("subnets", "routers"),
-        told_by=("flavors", "ports", "floating_ips"),
+        told_by=("flavors", "ports", "floating_ips", "volumes"),
         held=True,
+    ),
+    # Not tried against the service, which the sandbox does not have.
+    "dns_zones": Kind(
+        "DNS zone",
+        "dns",
+        {"email": Field(required=True), "ttl": _NUMBER, "description": _TEXT, "type": _FIXED},
+        lists="zones",
+        one="zone",
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+    ),
+    "dns_recordsets": Kind(
+        "DNS record set",
+        "dns",
+        {
+            "zone": Field(change="replace", refers="dns_zones", sends="zone", reads="zone_id", required=True),
+            "type": Field(change="replace", required=True),
+            "records": Field("names", required=True),
+            "ttl": _NUMBER,
+            "description": _TEXT,
+        },
+        lists="recordsets",
+        one="recordset",
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+    ),
+    "load_balancers": Kind(
+        "load balancer",
+        "load_balancer",
+        {
+            "description": _TEXT,
+            "is_admin_state_up": _FLAG,
+            "vip_subnet": Field(change="replace", refers="subnets", sends="vip_subnet_id", reads="vip_subnet_id"),
+            "vip_address": _FIXED,
+            "provider": _FIXED,
+            "tags": _TAGS,
+        },
+        ready=("ACTIVE",),
+        broken=("ERROR",),
+        status="provisioning_status",
     ),
 }

@@ -10,9 +10,10 @@ from jupyter_runbook.errors import Conflict, InvalidSpec
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.openstack.compare import UNKNOWN, Difference, differences
 from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.views import fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jupyter_runbook.providers.openstack.body import OpenStackSpec, Wanted
     from jupyter_runbook.providers.openstack.kinds import Field
@@ -80,8 +81,13 @@ class Planner:
         InvalidSpec, Conflict
             See `operations`.
         """
-        known = KINDS[wanted.kind].fields
-        return {name: self._value(wanted, known[name], value) for name, value in wanted.values.items()}
+        known, local = KINDS[wanted.kind].fields, self.state.local
+        return {
+            name: local.get((wanted.kind, wanted.name, name), UNKNOWN)
+            if known[name].local
+            else self._value(wanted, known[name], value)
+            for name, value in wanted.values.items()
+        }
 
     def needs(self, wanted: Wanted) -> tuple[str, ...]:
         """Return the titles of the cell's own resources that come before one."""
@@ -93,16 +99,17 @@ class Planner:
         there = self._there(wanted)
         values = self.resolved(wanted)
         if there is None:
+            # With no other attribute it refers to one that is there.
             if not wanted.values:
                 raise self._unknown(wanted, wanted.kind, wanted.name)
+            self._complete(wanted, "made")
             return Operation(wanted, self._change(wanted, Action.CREATE, "is not there", None, dict(wanted.values)))
-        status = str(there.get("status") or "")
+        status = str(there.get(kind.status) or "")
         found = tuple(differences(kind, values, self.state.fields(wanted.kind, there)))
         before = {one.name: self._label(kind.fields[one.name], one.before) for one in found}
         after = {one.name: wanted.values[one.name] for one in found}
         if status in kind.broken:
-            fault = (there.get("fault") or {}).get("message", "")
-            reason = f"is in {status}" + (f": {fault}" if fault else "")
+            reason = f"is in {status}: {fault_of(there)}"
             change = self._change(
                 wanted, Action.REPLACE, reason, {"status": status, **before}, after or {"status": "ACTIVE"}
             )
@@ -117,7 +124,22 @@ class Planner:
                 before, after = {**along, **before}, {**along, **after}
                 reason += f"; {' and '.join(along)} come along".replace("_", " ") if along else ""
             change = self._change(wanted, Action.REPLACE if replaced else Action.UPDATE, reason, before, after)
+        if change.action is Action.REPLACE:
+            self._complete(wanted, f"replaced ({reason})")
         return Operation(wanted, change, there, found)
+
+    def _complete(self, wanted: Wanted, done: str) -> None:
+        """Refuse to make a resource of which the cell does not say what there is none without."""
+        kind = KINDS[wanted.kind]
+        missing = [key for key, one in kind.fields.items() if one.required and key not in wanted.values]
+        if kind.either and not any(key in wanted.values for key in kind.either):
+            missing.append(" or ".join(kind.either))
+        if missing:
+            raise InvalidSpec(
+                f"the {wanted.title} can't be {done}: it needs {' and '.join(missing)}",
+                line=wanted.line,
+                hint=f"give {' and '.join(missing)} as well",
+            )
 
     def _along(self, server: Listed, wanted: Wanted) -> dict[str, Any]:
         """Return what a server has beside itself, which comes along where it is replaced."""
@@ -167,10 +189,27 @@ class Planner:
         if value is None or not (known.refers or known.fields):
             return value
         if known.form == "items":
-            return [{key: self._value(wanted, known.fields[key], one) for key, one in item.items()} for item in value]
+            return [self._inner(wanted, known, item) for item in value]
+        if known.form == "item":
+            return self._inner(wanted, known, value)
         if known.form == "names":
             return [self._id(wanted, known.refers, text) for text in value]
+        if known.form == "switch":
+            return self._switch(wanted, known, value)
         return self._id(wanted, known.refers, str(value))
+
+    def _inner(self, wanted: Wanted, known: Field, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: self._value(wanted, known.fields[key], one) for key, one in item.items()}
+
+    def _switch(self, wanted: Wanted, known: Field, value: Any) -> Any:
+        """Return a floating IP's address; one that is nowhere is to be made, as an administrator may."""
+        if isinstance(value, bool):
+            return value
+        found = self.state.find(known.refers, value)
+        if not found and (known.refers, value) not in self._titles:
+            return value
+        identifier = self._id(wanted, known.refers, value)
+        return next((one["floating_ip_address"] for one in found if one["id"] == identifier), identifier)
 
     def _id(self, wanted: Wanted, kind: str, text: str) -> str:
         found = self.state.find(kind, text)
@@ -197,19 +236,21 @@ class Planner:
         if value is UNKNOWN or value is None:
             return None
         if known.form == "items":
-            return [
-                {key: self._label(known.fields[key], one) for key, one in item.items() if key in known.fields}
-                for item in value
-            ]
-        if not known.refers:
+            return [self._labels(known, item) for item in value]
+        if known.form == "item":
+            return self._labels(known, value)
+        if not known.refers or known.form == "switch":
             return value
         if known.form == "names":
-            return [self._name(known.refers, one) for one in value]
-        return self._name(known.refers, value)
+            return [self.state.name(known.refers, one) for one in value]
+        return self.state.name(known.refers, value)
 
-    def _name(self, kind: str, identifier: str) -> str:
-        found = next((one for one in self.state.lists.get(kind, ()) if one.get("id") == identifier), None)
-        return str((found or {}).get(KINDS[kind].identity) or identifier)
+    def _labels(self, known: Field, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: self._label(known.fields[key], one)
+            for key, one in item.items()
+            if key in known.fields and one is not UNKNOWN
+        }
 
     def _referred(self, wanted: Wanted) -> Iterator[str]:
         """Go through the titles of the cell's own resources that one refers to."""
@@ -219,11 +260,11 @@ class Planner:
     def _titles_in(self, known: Field, value: Any) -> Iterator[str]:
         if isinstance(value, list):
             for one in value:
-                if isinstance(one, dict):
-                    for key, inner in one.items():
-                        yield from self._titles_in(known.fields[key], inner)
-                elif (known.refers, one) in self._titles:
-                    yield self._titles[known.refers, one]
+                yield from self._titles_in(known, one)
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                if key in known.fields:
+                    yield from self._titles_in(known.fields[key], inner)
         elif known.refers and (known.refers, value) in self._titles:
             yield self._titles[known.refers, value]
 

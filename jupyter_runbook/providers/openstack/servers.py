@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MADE", "Servers", "floating_of"]
 
-#: The tag of a floating IP that was made for a server: it goes with that one. Another one stays when its server goes.
-MADE = "jupyter-runbook:server"
+#: The description of a floating IP that was made for a server: it goes with that one. Another one stays when its server
+#: goes. It is given by the call that makes it, so that a run which dies right then leaves none that nobody knows.
+MADE = "made by jupyter-runbook for its server"
 
 
 def floating_of(server: str, lists: Mapping[str, Sequence[Listed]]) -> list[Listed]:
@@ -80,13 +81,12 @@ class Servers:
         if wanted:
             self._take(wanted, port)
         else:
-            made = network.create_ip(floating_network_id=self._outside(port), port_id=port["id"])
-            network.set_tags(made, [MADE])
+            network.create_ip(floating_network_id=self._outside(port), port_id=port["id"], description=MADE)
 
     def let_go(self, floating: Iterable[Listed]) -> None:
         """Release those of a server's floating IPs that were made for it."""
         for one in floating:
-            if MADE in (one.get("tags") or ()):
+            if one.get("description") == MADE:
                 self.cloud.connection.network.delete_ip(one["id"])
 
     def move(self, floating: Listed, server: str) -> None:
@@ -95,7 +95,7 @@ class Servers:
 
     def _let_go(self, floating: Any) -> None:
         network = self.cloud.connection.network
-        if MADE in (floating.tags or ()):
+        if floating.description == MADE:
             network.delete_ip(floating)
         else:
             network.update_ip(floating, port_id=None)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
-from jupyter_runbook.files import replacing
 from jupyter_runbook.plan import Action
-from jupyter_runbook.providers.openstack.calls import LATER, PARTS, creation, update
+from jupyter_runbook.providers.openstack.api import api_of
+from jupyter_runbook.providers.openstack.calls import FILLED, LATER, PARTS
 from jupyter_runbook.providers.openstack.cloud import calls
-from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules
 from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.parts import Parts
 from jupyter_runbook.providers.openstack.servers import Servers, floating_of
+from jupyter_runbook.providers.openstack.views import fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from jupyter_runbook.provider import Context
     from jupyter_runbook.providers.openstack.body import Wanted
@@ -48,6 +48,7 @@ class Work:
         self.ctx = ctx
         self.watch = watch
         self.servers = Servers(cloud, watch)
+        self.parts = Parts(cloud, self.servers)
 
     def do(self, operation: Operation) -> dict[str, Any]:
         """Do it, and return what is there now."""
@@ -80,39 +81,30 @@ class Work:
 
     def _create(self, operation: Operation, values: dict[str, Any], floating: Sequence[Listed] = ()) -> Listed:
         wanted = operation.wanted
-        made = self.cloud.call("create", wanted.kind, **creation(wanted.kind, wanted.name, values))
-        self.ctx.found(wanted.title, made.id)
-        if wanted.kind == "keypairs" and "public_key" not in values:
-            self._keep_key(made, Path(values["private_key_file"]).expanduser())
+        made = api_of(self.cloud, wanted.kind).create(wanted.name, values)
+        identifier = str(made["id"])
+        self.ctx.found(wanted.title, identifier)
         parts = [part for part in PARTS.get(wanted.kind, ()) if part in values]
-        if (parts or floating) and KINDS[wanted.kind].ready:
-            self._settle(wanted, made.id)
+        if (parts or floating) and wanted.kind not in FILLED:
+            self._settle(wanted, identifier)
         for one in floating:
-            self.servers.move(one, made.id)
+            self.servers.move(one, identifier)
         for part in parts:
             had = floating[0]["floating_ip_address"] if part == "floating_ip" and floating else None
-            self._part(wanted.kind, part)(made.id, had, values[part])
-        return dict(made.to_dict(computed=False))
-
-    def _keep_key(self, made: Any, path: Path) -> None:
-        """Write the key that the service tells once; where it can't be written, there is no keypair."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, mode=0o600) as file:
-                file.write(made.private_key.encode())
-        except OSError as error:
-            self.cloud.call("delete", "keypairs", made.id)
-            raise ToolFailed(f"the key can't be kept in {path}: {error.strerror}") from None
+            self.parts.bring(wanted.kind, part, identifier, had, values[part])
+        return made
 
     def _update(self, operation: Operation, identifier: str) -> None:
         wanted, values = operation.wanted, self._values(operation)
+        if operation.found and wanted.kind not in FILLED:
+            # One that a run which died has asked for may not be ready yet.
+            self._settle(wanted, identifier, operation.there)
         changed = {one.name: values[one.name] for one in operation.found}
-        if arguments := update(wanted.kind, changed):
-            self.cloud.call("update", wanted.kind, identifier, **arguments)
+        api_of(self.cloud, wanted.kind).update(identifier, changed)
         before = self.planner.state.fields(wanted.kind, operation.there or {})
         for part in (*PARTS.get(wanted.kind, ()), *LATER.get(wanted.kind, ())):
             if part in changed:
-                self._part(wanted.kind, part)(identifier, before.get(part), changed[part])
+                self.parts.bring(wanted.kind, part, identifier, before.get(part), changed[part])
 
     def _delete(self, operation: Operation, leave: Sequence[Listed] = ()) -> None:
         wanted, there = operation.wanted, operation.there or {}
@@ -122,7 +114,7 @@ class Work:
                 self.cloud.service("routers").remove_interface_from_router(identifier, subnet_id=subnet)
         if wanted.kind == "servers":
             self.servers.let_go([one for one in floating_of(identifier, self.planner.state.lists) if one not in leave])
-        self.cloud.call("delete", wanted.kind, identifier)
+        api_of(self.cloud, wanted.kind).delete(identifier)
         if KINDS[wanted.kind].ready:
             self.watch.until(wanted.kind, identifier, lambda found: found is None, f"{wanted.title} does not go")
 
@@ -131,22 +123,30 @@ class Work:
         self._settle(operation.wanted, identifier)
         return {**operation.wanted.values, "id": identifier}
 
-    def _settle(self, wanted: Wanted, identifier: str) -> None:
+    def _settle(self, wanted: Wanted, identifier: str, there: Listed | None = None) -> None:
+        """Wait until a resource can be used; its status is told as it changes."""
         kind = KINDS[wanted.kind]
-        if not kind.ready:
+        if not kind.ready or (there or {}).get(kind.status) in kind.ready:
             return
+        last = ""
 
         def settled(found: Listed | None) -> bool:
-            if found is not None and found.get("status") in kind.broken:
-                fault = (found.get("fault") or {}).get("message") or "the service does not say why"
-                raise ToolFailed(f"{wanted.title} is in {found['status']}: {fault}", resource=wanted.title)
-            return found is not None and found.get("status") in kind.ready
+            nonlocal last
+            status = str((found or {}).get(kind.status) or "not listed yet")
+            if status != last:
+                self.ctx.output(f"{status}\n")
+                last = status
+            if found is not None and status in kind.broken:
+                raise ToolFailed(f"{wanted.title} is in {status}: {fault_of(found)}", resource=wanted.title)
+            return status in kind.ready
 
         self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
 
     def _values(self, operation: Operation) -> dict[str, Any]:
         """Return the wanted values with IDs, also of what this run has made."""
-        return {name: self._known(value) for name, value in self.planner.resolved(operation.wanted).items()}
+        wanted = operation.wanted
+        known = {name: self._known(value) for name, value in self.planner.resolved(wanted).items()}
+        return {name: wanted.values[name] if KINDS[wanted.kind].fields[name].local else known[name] for name in known}
 
     def _known(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -155,56 +155,3 @@ class Work:
             return {key: self._known(one) for key, one in value.items()}
         made = self.ctx.done.get(value) if isinstance(value, str) else None
         return made["id"] if isinstance(made, dict) and "id" in made else value
-
-    def _part(self, kind: str, part: str) -> Callable[[str, Any, Any], None]:
-        if part == "tags" and kind != "servers":
-            return lambda identifier, _before, tags: self._tag(kind, identifier, tags)
-        parts: dict[tuple[str, str], Callable[[str, Any, Any], None]] = {
-            ("security_groups", "rules"): self._rules,
-            ("routers", "interfaces"): self._interfaces,
-            ("servers", "security_groups"): self.servers.security_groups,
-            ("servers", "volumes"): self.servers.volumes,
-            ("servers", "floating_ip"): self.servers.floating_ip,
-            ("servers", "metadata"): self.servers.metadata,
-            ("servers", "tags"): self.servers.tags,
-            ("volumes", "size"): self._extend,
-            ("volumes", "metadata"): self._describe,
-        }
-        return parts[kind, part]
-
-    def _tag(self, kind: str, identifier: str, tags: list[str]) -> None:
-        network = self.cloud.connection.network
-        find = getattr(network, f"get_{KINDS[kind].one or KINDS[kind].title.replace(' ', '_')}")
-        network.set_tags(find(identifier), tags)
-
-    def _rules(self, group: str, before: Any, after: list[Mapping[str, Any]]) -> None:
-        network = self.cloud.connection.network
-        there = before if before is not None else _rules_of(network.get_security_group(group))
-        for one in extra_rules(after, there):
-            network.delete_security_group_rule(one["id"])
-        for one in missing_rules(after, there):
-            arguments = {("remote_group_id" if key == "remote_group" else key): value for key, value in one.items()}
-            network.create_security_group_rule(
-                security_group_id=group, **{"direction": "ingress", "ether_type": "IPv4", **arguments}
-            )
-
-    def _extend(self, volume: str, _before: Any, size: int) -> None:
-        self.cloud.connection.block_storage.extend_volume(volume, size)
-
-    def _describe(self, volume: str, _before: Any, metadata: Mapping[str, str]) -> None:
-        self.cloud.connection.block_storage.set_volume_metadata(volume, **metadata)
-
-    def _interfaces(self, router: str, before: Any, after: list[str]) -> None:
-        network = self.cloud.connection.network
-        for subnet in set(before or ()) - set(after):
-            network.remove_interface_from_router(router, subnet_id=subnet)
-        for subnet in after:
-            if subnet not in (before or ()):
-                network.add_interface_to_router(router, subnet_id=subnet)
-
-
-def _rules_of(group: Any) -> list[dict[str, Any]]:
-    return [
-        {**one, "ether_type": one.get("ethertype"), "remote_group": one.get("remote_group_id")}
-        for one in group.security_group_rules or ()
-    ]

@@ -79,12 +79,16 @@ ERRORS = {
         4,
         "networks[0].is_shared: true or false is needed, not 'maybe'",
     ),
-    "subnets:\n  - {name: back, cidr: 10.0.0.0/24}": (3, "subnets[0]: the subnet back needs network"),
     "subnets:\n  - {name: back, network_id: x, cidr: 10.0.0.0/24}": (3, "a subnet has no network_id"),
     "security_groups:\n  - name: web\n    rules:\n      - {port: 22}": (
         5,
         "security_groups[0].rules[0].port: it has no port",
     ),
+    "floating_ips:\n  - {floating_network: x}": (3, "a floating IP needs description or floating_ip_address"),
+    "users:\n  - {name: a, password: x}": (3, "users[0].password: a secret is needed"),
+    "role_assignments: []": (2, "a cloud has no role_assignments"),
+    "servers:\n  - {name: a, floating_ip: [x]}": (3, "servers[0].floating_ip: true or false is needed"),
+    "servers:\n  - {name: a, boot_volume: {gigabytes: 1}}": (3, "it has no gigabytes"),
     "servers:\n  - {name: a, flavor: [x]}": (3, "servers[0].flavor: a text is needed"),
 }
 
@@ -104,6 +108,16 @@ def test_a_field_that_is_nearly_right_is_offered() -> None:
     assert caught.value.hint == "did you mean flavor?"
 
 
+def test_a_floating_ip_is_told_by_its_address_as_well() -> None:
+    [one] = read("floating_ips: [{floating_ip_address: 172.30.0.9, floating_network: public}]").resources
+    assert (one.name, one.values) == ("172.30.0.9", {"floating_ip_address": "172.30.0.9", "floating_network": "public"})
+
+
+def test_a_volume_to_boot_from_has_two_forms() -> None:
+    one, other = read("servers: [{name: a, boot_volume: root}, {name: b, boot_volume: {size: 8}}]").resources
+    assert (one.values, other.values) == ({"boot_volume": {"volume": "root"}}, {"boot_volume": {"size": 8}})
+
+
 def test_what_shall_be_gone_needs_its_name_alone() -> None:
     spec = read("subnets:\n  - {name: back, cidr: 10.0.0.0/24}\n  - other", absent=True)
     assert [one.name for one in spec.resources] == ["back", "other"]
@@ -114,4 +128,4 @@ def test_every_kind_refers_to_kinds_that_there_are(kind: str) -> None:
     fields = list(KINDS[kind].fields.values())
     for field in [*fields, *(inner for one in fields for inner in one.fields.values())]:
         assert not field.refers or field.refers in KINDS
-        assert bool(field.fields) == (field.form == "items")
+        assert bool(field.fields) == (field.form in {"item", "items"})

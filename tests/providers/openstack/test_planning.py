@@ -29,6 +29,7 @@ SERVER = {
     "image": {"id": "i1"},
     "flavor": {"original_name": "small"},
     "key_name": "k",
+    "metadata": {},
 }
 PORT = {
     "id": "p2",
@@ -87,7 +88,7 @@ def planned(body: str, lists: dict[str, Any] | None = None, *, absent: bool = Fa
         ("servers: [{name: web, image: debian, flavor: small, key_name: k}]", Action.NO_OP, None, None),
         ("servers: [{name: web, flavor: small, security_groups: [web]}]", Action.NO_OP, None, None),
         (
-            "servers: [{name: web, flavor: large}]",
+            "servers: [{name: web, image: debian, flavor: large}]",
             Action.REPLACE,
             {"flavor": "small", **ALONG},
             {"flavor": "large", **ALONG},
@@ -139,7 +140,8 @@ def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
 def test_a_server_that_is_broken_is_neither_ok_nor_updated() -> None:
     """TRAPS, OpenStack 2."""
     broken = {**SERVER, "status": "ERROR", "fault": {"message": "No valid host was found."}}
-    [change] = planned("servers: [{name: web, flavor: small}]", {**CLOUD, "servers": (broken,)}).values()
+    body = "servers: [{name: web, image: debian, flavor: small}]"
+    [change] = planned(body, {**CLOUD, "servers": (broken,)}).values()
     assert change.action is Action.REPLACE
     assert change.reason == "is in ERROR: No valid host was found."
 
@@ -149,6 +151,25 @@ def test_a_server_that_is_being_made_is_waited_for() -> None:
     building = {**SERVER, "status": "BUILD"}
     [change] = planned("servers: [{name: web, flavor: small}]", {**CLOUD, "servers": (building,)}).values()
     assert (change.action, change.writes) == (Action.UPDATE, False)
+    # Its ports and disks are not there yet: that is no difference, but what it shall have beside itself is.
+    body = "servers: [{name: web, flavor: small, networks: [back], security_groups: [web], volumes: [d]}]"
+    lists = {**CLOUD, "servers": (building,), "ports": (), "volumes": ({"id": "d1", "name": "d"},)}
+    [change] = planned(body, lists).values()
+    assert (change.action, change.before, change.after) == (Action.UPDATE, {"volumes": []}, {"volumes": ["d"]})
+
+
+def test_what_is_made_or_replaced_needs_to_be_told_whole() -> None:
+    for body, message in (
+        ("subnets: [{name: new, cidr: 10.0.0.0/24}]", "the subnet new can't be made: it needs network"),
+        ("servers: [{name: new, flavor: small}]", "the server new can't be made: it needs image or boot_volume"),
+        ("servers: [{name: web, flavor: large}]", r"replaced \(flavor.*\): it needs image or boot_volume"),
+    ):
+        with pytest.raises(InvalidSpec, match=message) as caught:
+            planned(body)
+        assert caught.value.where.line == 2
+    # What is there may be told in part.
+    [change] = planned("servers: [{name: web, metadata: {a: b}}]").values()
+    assert change.action is Action.UPDATE
 
 
 def test_two_of_a_name_are_told_with_their_ids() -> None:
@@ -176,4 +197,4 @@ def test_only_what_a_cell_needs_is_listed() -> None:
     assert kinds_needed(read("subnets: [{name: a, network: b, cidr: 10.0.0.0/24}]")) == ("networks", "subnets")
     assert kinds_needed(read("routers: [{name: a, interfaces: [b]}]")) == ("subnets", "routers", "ports")
     found = kinds_needed(read("servers: [{name: a, flavor: b, image: c}]"))
-    assert found == ("flavors", "images", "ports", "floating_ips", "servers")
+    assert found == ("flavors", "images", "ports", "floating_ips", "volumes", "servers")

@@ -1,0 +1,122 @@
+"""The fields of a resource that have calls of their own, made once it is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.providers.openstack.cloud import said
+from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules
+from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.local import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jupyter_runbook.providers.openstack.cloud import Cloud
+    from jupyter_runbook.providers.openstack.servers import Servers
+
+    # Given a resource's ID, the field as it is (None for a resource that is new), and as it shall be.
+    Part = Callable[[str, Any, Any], None]
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """Brings parts of resources to where they shall be.
+
+    Parameters
+    ----------
+    cloud
+        Where.
+    servers
+        Who knows of servers.
+    """
+
+    def __init__(self, cloud: Cloud, servers: Servers) -> None:
+        self.cloud = cloud
+        self._parts: dict[tuple[str, str], Part] = {
+            ("flavors", "extra_specs"): self._extra_specs,
+            ("images", "file"): self._fill,
+            ("routers", "interfaces"): self._interfaces,
+            ("security_groups", "rules"): self._rules,
+            ("servers", "floating_ip"): servers.floating_ip,
+            ("servers", "metadata"): servers.metadata,
+            ("servers", "security_groups"): servers.security_groups,
+            ("servers", "tags"): servers.tags,
+            ("servers", "volumes"): servers.volumes,
+            ("users", "roles"): self._roles,
+            ("volumes", "metadata"): self._describe,
+            ("volumes", "size"): self._extend,
+        }
+
+    def bring(self, kind: str, part: str, identifier: str, before: Any, after: Any) -> None:
+        """Bring one part of a resource from what it is to what it shall be.
+
+        Parameters
+        ----------
+        kind, part, identifier
+            The resource's kind, the field, and the resource's ID.
+        before
+            The field as it is; None for a resource that is new.
+        after
+            As it shall be, references as IDs.
+        """
+        if (kind, part) in self._parts:
+            self._parts[kind, part](identifier, before, after)
+        else:
+            # What is left has one form for all kinds of the network service.
+            self._tags(kind, identifier, after)
+
+    def _tags(self, kind: str, identifier: str, tags: list[str]) -> None:
+        network = self.cloud.connection.network
+        find = getattr(network, f"get_{KINDS[kind].one or KINDS[kind].title.replace(' ', '_')}")
+        network.set_tags(find(identifier), tags)
+
+    def _fill(self, image: str, _before: Any, file: str) -> None:
+        with path_of(file).open("rb") as data:
+            headers = {"Content-Type": "application/octet-stream"}
+            said(self.cloud.connection.image.put(f"/images/{image}/file", data=data, headers=headers))
+
+    def _roles(self, user: str, before: Any, after: list[Mapping[str, str]]) -> None:
+        identity = self.cloud.connection.identity
+        there = {(one["project"], one["role"]) for one in before or ()}
+        wanted = {(one["project"], one["role"]) for one in after}
+        for project, role in wanted - there:
+            identity.assign_project_role_to_user(project, user, role)
+        for project, role in there - wanted:
+            identity.unassign_project_role_from_user(project, user, role)
+
+    def _extra_specs(self, flavor: str, _before: Any, after: Mapping[str, str]) -> None:
+        self.cloud.connection.compute.create_flavor_extra_specs(flavor, dict(after))
+
+    def _rules(self, group: str, before: Any, after: list[Mapping[str, Any]]) -> None:
+        network = self.cloud.connection.network
+        there = before if before is not None else _rules_of(network.get_security_group(group))
+        for one in extra_rules(after, there):
+            network.delete_security_group_rule(one["id"])
+        for one in missing_rules(after, there):
+            arguments = {("remote_group_id" if key == "remote_group" else key): value for key, value in one.items()}
+            network.create_security_group_rule(
+                security_group_id=group, **{"direction": "ingress", "ether_type": "IPv4", **arguments}
+            )
+
+    def _extend(self, volume: str, _before: Any, size: int) -> None:
+        self.cloud.connection.block_storage.extend_volume(volume, size)
+
+    def _describe(self, volume: str, _before: Any, metadata: Mapping[str, str]) -> None:
+        self.cloud.connection.block_storage.set_volume_metadata(volume, **metadata)
+
+    def _interfaces(self, router: str, before: Any, after: list[str]) -> None:
+        network = self.cloud.connection.network
+        for subnet in set(before or ()) - set(after):
+            network.remove_interface_from_router(router, subnet_id=subnet)
+        for subnet in after:
+            if subnet not in (before or ()):
+                network.add_interface_to_router(router, subnet_id=subnet)
+
+
+def _rules_of(group: Any) -> list[dict[str, Any]]:
+    return [
+        {**one, "ether_type": one.get("ethertype"), "remote_group": one.get("remote_group_id")}
+        for one in group.security_group_rules or ()
+    ]
