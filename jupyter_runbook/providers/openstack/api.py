@@ -63,13 +63,13 @@ class _Images(Api):
     def create(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Make an image that has nothing in it yet."""
         given = creation(self.kind, name, values)
-        body = {"container_format": "bare", **given, **given.pop("properties", {})}
+        body = {"container_format": "bare", **given.pop("properties", {}), **given}
         return dict(said(self.cloud.connection.image.post("/images", json=body)).json())
 
     def update(self, identifier: str, values: Mapping[str, Any]) -> None:
         """Change attributes and properties."""
         given = update(self.kind, values)
-        given = {**given, **given.pop("properties", {})}
+        given = {**given.pop("properties", {}), **given}
         body = [{"op": "add", "path": f"/{_pointer(key)}", "value": value} for key, value in given.items()]
         if body:
             path = f"/images/{identifier}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -128,7 +129,8 @@ def _ours(error: Exception) -> RunbookError | None:
     from keystoneauth1 import exceptions as login
     from openstack import exceptions as sdk
 
-    said = " ".join(str(getattr(error, "details", None) or error).split())[:300]
+    # Some services answer with HTML.
+    said = html.unescape(" ".join(str(getattr(error, "details", None) or error).split()))[:300]
     if isinstance(error, sdk.ConfigException):
         return BadInput(f"no such cloud: {said}", hint="clouds.yaml names the clouds; OS_CLIENT_CONFIG_FILE its path")
     # A refused password may come as an error that says so in its text alone (TRAPS, OpenStack 11).

@@ -181,6 +181,7 @@ KINDS: dict[str, Kind] = {
         "identity",
         {name: _NUMBER for names in QUOTAS.values() for name in names},
         identity="project",
+        after=("projects",),
         told_by=("projects",),
     ),
     "keypairs": Kind(

@@ -56,7 +56,8 @@ def read_quotas(cloud: Cloud, spec: OpenStackSpec, state: CloudState) -> tuple[L
     found: dict[str, Listed] = {}
     for (project, _), values in zip(asked, told, strict=True):
         found.setdefault(project["id"], {"id": project["id"], "project": project["name"]}).update(values)
-    return tuple(found.values())
+    # A project whose quotas are the cloud's has none of its own.
+    return tuple(one for one in found.values() if len(one) > len(("id", "project")))
 
 
 def _quota(cloud: Cloud, project: str, service: str, *, default: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
@@ -71,7 +72,9 @@ class Servers:
     def floating_ip(self, server: str, before: str | None, after: Any) -> None:
         """Give a server a floating IP: a certain one, any (True), or none (False)."""
         network = self.cloud.connection.network
-        wanted = after if isinstance(after, str) else None
+        # One that this run has made is told by its ID, any other by its address.
+        made = isinstance(after, str) and not re.search(r"[.:]", after)
+        wanted = network.get_ip(after).floating_ip_address if made else after if isinstance(after, str) else None
         if before and before != wanted and after is not True:
             for one in network.ips(floating_ip_address=before):
                 self._let_go(one)
