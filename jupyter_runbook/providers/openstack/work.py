@@ -137,7 +137,7 @@ class Work:
                 self.ctx.output(f"{status}\n")
                 last = status
             if found is not None and status in kind.broken:
-                raise ToolFailed(f"{wanted.title} is in {status}: {fault_of(found)}", resource=wanted.title)
+                raise ToolFailed(f"is in {status}: {fault_of(found)}", resource=wanted.title)
             return status in kind.ready
 
         self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")

@@ -25,7 +25,8 @@ ADMIN = "--cloud sandbox-admin"
 
 @pytest.fixture
 def admin(sandbox_cloud: Cloud) -> Iterator[Any]:
-    with connect(sandbox_cloud.up(), "sandbox-admin") as connection:
+    with connect(sandbox_cloud.up(), "sandbox-admin") as known:
+        connection: Any = known
         yield connection
         for some, delete in (
             (connection.identity.users(), connection.identity.delete_user),
