@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import ansible, docker, replay
+from benchmarks import ansible, docker, openstack, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,11 @@ def rows(folder: Path, rounds: int, word: str) -> Iterator[Row]:
             _say(f"%%docker: left out, {why}")
         else:
             yield from docker.rows(folder, rounds)
+    if word in "openstack":
+        if why := openstack.available():
+            _say(f"%%os: left out, {why}")
+        else:
+            yield from openstack.rows(folder, rounds)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Kernel, Row, command, compare
-from jupyter_runbook.sandbox.base import cache_folder
+from benchmarks.peers import play
 from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.docker import DockerSandbox
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["rows"]
 
-BIN = Path(sys.executable).parent
 # Peers that take a second a turn are measured less often.
 SLOW = 5
 MANY = 100
-ANSIBLE = ("ansible==12.3.0", "docker>=7", "requests")
 
 THREE = """
 services:
@@ -74,7 +72,7 @@ def rows(folder: Path, rounds: int) -> Iterator[Row]:
         yield compare("%%docker no-op, 3 services, against docker-compose up -d", warm, up, limit=1 / 15, rounds=rounds)
         fresh = _fresh(folder, env)
         yield compare("the same in a new kernel", fresh, up, limit=1 / 3, rounds=min(rounds, 2 * SLOW))
-        ansible = _ansible(folder, env)
+        ansible = play(PLAY, folder, env)
         name = "%%docker no-op, 1 container, against Ansible's module"
         yield compare(name, _no_op(kernel, "one", ONE), ansible, limit=1 / 40, rounds=min(rounds, SLOW))
         stack.callback(_sdk_client(host).remove_container, "bench-ansible", force=True)
@@ -120,18 +118,6 @@ def _compose(folder: Path, env: dict[str, str]) -> Callable[..., list[str]]:
     words = ["env", f"PYTHONPATH={root}/usr/lib/python3/dist-packages", f"DOCKER_HOST={env['DOCKER_HOST']}"]
     words += ["/usr/bin/python3", f"{root}/usr/bin/docker-compose", "-p", "bench-compose"]
     return lambda *more: [*words, *more]
-
-
-def _ansible(folder: Path, env: dict[str, str]) -> Callable[[], float]:
-    """Return what runs Ansible's module once; Ansible is installed beside the sandboxes' caches, once."""
-    home = cache_folder() / "bench-ansible"
-    if not (home / "bin/ansible-playbook").exists():
-        sys.stderr.write("installing Ansible (once)\n")
-        subprocess.run([BIN / "uv", "venv", "--quiet", home], check=True)
-        subprocess.run([BIN / "uv", "pip", "install", "--quiet", "--python", home / "bin/python", *ANSIBLE], check=True)
-    (folder / "play.yml").write_text(PLAY)
-    more = {**env, "ANSIBLE_PYTHON_INTERPRETER": str(home / "bin/python"), "ANSIBLE_LOCALHOST_WARNING": "0"}
-    return command([str(home / "bin/ansible-playbook"), "-i", "localhost,", "play.yml"], folder, more)
 
 
 def _sdk_client(host: str):  # type: ignore[no-untyped-def] # noqa: ANN202 -- the SDK has no types of its own

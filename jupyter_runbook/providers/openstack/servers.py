@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.providers.openstack.views import INTERFACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,20 +116,24 @@ class Servers:
             network.update_ip(found[0], port_id=port["id"])
 
     def _port(self, server: str) -> Listed:
-        port = next(iter(self.cloud.connection.network.ports(device_id=server)), None)
-        if port is None:
+        ports = self.watch.find("ports", lambda one: bool(one["device_id"] == server))
+        if not ports:
             raise ToolFailed("it has no port to give a floating IP to", hint="networks: [NAME] gives it one")
-        return dict(port.to_dict(computed=False))
+        return ports[0]
 
     def _outside(self, port: Listed) -> str:
         """Return the network outside that the port's router leads to."""
-        network = self.cloud.connection.network
         subnets = {one["subnet_id"] for one in port["fixed_ips"]}
-        ports = [one for one in network.ports(network_id=port["network_id"]) if one.device_owner.startswith("network:")]
-        routers = {one.device_id for one in ports if subnets & {fixed["subnet_id"] for fixed in one.fixed_ips}}
-        for router in network.routers():
-            if router.id in routers and router.external_gateway_info:
-                return str(router.external_gateway_info["network_id"])
+
+        def leads(one: Listed) -> bool:
+            on = {fixed["subnet_id"] for fixed in one["fixed_ips"]}
+            return str(one["device_owner"]).startswith(INTERFACES) and bool(on & subnets)
+
+        routers = {one["device_id"] for one in self.watch.find("ports", leads)}
+        for router in self.watch.find(
+            "routers", lambda one: one["id"] in routers and bool(one["external_gateway_info"])
+        ):
+            return str(router["external_gateway_info"]["network_id"])
         raise ToolFailed(
             "no router leads from its network outside",
             hint="routers: [{name: out, external_gateway: …, interfaces: […]}]",

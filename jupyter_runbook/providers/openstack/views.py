@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.openstack.state import CloudState, Listed
 
-__all__ = ["fault_of", "viewed"]
+__all__ = ["INTERFACES", "fault_of", "viewed"]
 
 # The status of a server whose ports and disks are yet to come.
 BUILDING = "BUILD"
-# A router's ports that a subnet hangs on, by the beginning of their owner's name; others are its own business.
+#: A router's ports that a subnet hangs on, by the beginning of their owner's name; others are its own business.
 INTERFACES = ("network:router_interface", "network:ha_router_replicated_interface")
 
 

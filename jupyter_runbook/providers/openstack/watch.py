@@ -56,14 +56,21 @@ class Watch:
             asked = time.monotonic()
             self.stop.wait(pause)
             self.stop.check()
-            found = next((one for one in self._look(kind, asked) if one.get("id") == identifier), None)
+            found = next((one for one in self.listed(kind, asked) if one.get("id") == identifier), None)
             if true(found):
                 return found
             if time.monotonic() > ends:
                 raise StepTimeout(f"{what}: waited for {PATIENCE:.0f} s", hint="look at it in the cloud")
             pause = min(pause * FACTOR, LONGEST)
 
-    def _look(self, kind: str, asked: float) -> tuple[Listed, ...]:
+    def find(self, kind: str, true: Callable[[Listed], bool]) -> list[Listed]:
+        """Return the resources of which something is true: of what was listed in this step, else as it is now."""
+        for asked in (0.0, time.monotonic()):
+            if found := [one for one in self.listed(kind, asked) if true(one)]:
+                return found
+        return []
+
+    def listed(self, kind: str, asked: float) -> tuple[Listed, ...]:
         """Return a listing that was begun after somebody asked for it: his own, or that of another who waits."""
         with self._locks[kind]:
             begun, seen = self._seen.get(kind, (0.0, ()))

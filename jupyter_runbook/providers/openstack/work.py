@@ -48,6 +48,7 @@ class Work:
         self.ctx = ctx
         self.watch = watch
         self.servers = Servers(cloud, watch)
+        self._settled = False
         self.parts = Parts(cloud, self.servers)
 
     def do(self, operation: Operation) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class Work:
     def _settle(self, wanted: Wanted, identifier: str, there: Listed | None = None) -> None:
         """Wait until a resource can be used; its status is told as it changes."""
         kind = KINDS[wanted.kind]
-        if not kind.ready or (there or {}).get(kind.status) in kind.ready:
+        if self._settled or not kind.ready or (there or {}).get(kind.status) in kind.ready:
             return
         last = ""
 
@@ -141,6 +142,8 @@ class Work:
             return status in kind.ready
 
         self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
+        # A volume may be at work again once it was changed; a server's parts are there when their calls are answered.
+        self._settled = wanted.kind == "servers"
 
     def _values(self, operation: Operation) -> dict[str, Any]:
         """Return the wanted values with IDs, also of what this run has made."""
