@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["__version__", "inventory", "load_ipython_extension"]
+
 __version__ = "0.1.0.dev0"
+
+
+def inventory(value: Any) -> dict[str, Any]:
+    """Return the hosts of what ``--out`` bound, or of any other form, as groups of Ansible's YAML inventories.
+
+    Parameters
+    ----------
+    value
+        A step's result, groups, a mapping or a list of hosts, a text of hosts with commas.
+
+    Raises
+    ------
+    InvalidSpec
+        It names no hosts.
+    """
+    from jupyter_runbook.inventories import groups_of
+
+    return groups_of(value)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.canonical import plain
 from jupyter_runbook.display.words import STATUSES, readable
 from jupyter_runbook.errors import BadInput
+from jupyter_runbook.secret import is_secret_name
 from jupyter_runbook.sources import FORMS, read_secret
 from jupyter_runbook.spec.options import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jupyter_runbook.record import StepRecord
 
 __all__ = ["COMMANDS", "HELP", "run_line"]
 
 #: The commands, in the order of the help.
-COMMANDS = ("params", "status", "secret")
+COMMANDS = ("params", "status", "inventory", "secret")
 
 HELP = f"""%runbook COMMAND
 
   params                  the parameters of this runbook: a form in JupyterLab, their values in a replay
   status                  every step of this session, with its status
+  inventory VAR           the hosts of a variable that --out bound, as Ansible's YAML inventory
   secret NAME [SOURCE]    bind a secret to the variable NAME; left out, SOURCE is the environment, else a prompt
                           ({FORMS})
 
@@ -65,6 +68,8 @@ def run_line(
         return status_text(records)
     if command == "params" and not rest:
         return params()
+    if command == "inventory" and len(rest) == 1:
+        return _inventory(rest[0], names)
     if command == "secret" and len(rest) in (1, 2):
         name = rest[0]
         if not name.isidentifier():
@@ -72,6 +77,27 @@ def run_line(
         names[name] = read_secret(name, rest[1] if len(rest) > 1 else None, ask)
         return None
     raise BadInput(f"%runbook can't read: {line.strip()}", hint="%runbook --help lists the commands")
+
+
+def _inventory(name: str, names: Mapping[str, Any]) -> str:
+    if name not in names:
+        raise BadInput(f"%runbook inventory: there is no variable {name}", hint="--out VAR of a step binds one")
+    import yaml
+
+    from jupyter_runbook import inventory
+
+    shown = _masked(plain(inventory(names[name])))
+    return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)).rstrip()
+
+
+def _masked(value: Any) -> Any:
+    """Return an inventory without the passwords that people may have written in it."""
+    if isinstance(value, dict):
+        return {
+            key: f"[secret {key}]" if isinstance(one, str) and is_secret_name(key) else _masked(one)
+            for key, one in value.items()
+        }
+    return [_masked(one) for one in value] if isinstance(value, list) else value
 
 
 def status_text(records: Sequence[StepRecord]) -> str:

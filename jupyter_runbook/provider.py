@@ -90,17 +90,41 @@ class Result:
         What else is worth knowing: an exit code, an address.
     inventory
         The hosts that the resources are, as groups of Ansible's YAML inventories; empty where they are none.
+    tables
+        What the step was asked to show: rows by the title of their table; shown below the record.
     """
 
     resources: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     inventory: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
-    def df(self) -> pd.DataFrame:
-        """Return the resources as a table, one row each.
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        """Return the resource of a name: ``web["web1"]["address"]``.
 
         Raises
         ------
+        KeyError
+            There is none, or there are several, of different kinds.
+        """
+        found = [one for one in self.resources if one.get("name") == name]
+        if len(found) != 1:
+            names = ", ".join(dict.fromkeys(str(one.get("name")) for one in self.resources))
+            raise KeyError(f"{len(found) or 'none'} of the resources {'are' if found else 'is'} called {name}: {names}")
+        return found[0]
+
+    def df(self, kind: str | None = None) -> pd.DataFrame:
+        """Return the resources as a table, one row each.
+
+        Parameters
+        ----------
+        kind
+            The table's title, or the resources' kind: those alone; left out, all that there are.
+
+        Raises
+        ------
+        KeyError
+            There is no such kind.
         MissingDependency
             pandas is not installed.
         """
@@ -110,7 +134,14 @@ class Result:
             from jupyter_runbook.errors import MissingDependency
 
             raise MissingDependency("a table needs pandas", hint="pip install 'jupyter-runbook[pandas]'") from None
-        return pd.DataFrame([dict(row) for row in self.resources])
+        rows = self.resources
+        if kind is None and not rows:
+            rows = [row for some in self.tables.values() for row in some]
+        elif kind is not None:
+            rows = self.tables.get(kind) or [row for row in rows if row.get("kind") == kind]
+            if not rows and kind not in self.tables:
+                raise KeyError(kind)
+        return pd.DataFrame([dict(row) for row in rows])
 
 
 class Provider(ABC, Generic[Spec, State]):

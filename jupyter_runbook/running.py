@@ -247,6 +247,8 @@ class Running:
             self.live.notice(f"this step's record is not in the journal: {error.strerror or error}")
         self.session.prev = record.digest
         self.live.done(record)
+        if result is not None and result.tables:
+            self.live.tables(self.session.redactor.value(dict(result.tables)))
         if result is not None and self.draft.facts:
             result = replace(result, facts={**self.draft.facts, **result.facts})
         return record, result

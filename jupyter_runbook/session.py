@@ -10,7 +10,7 @@ import secrets
 import socket
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_runbook import __version__
 from jupyter_runbook.journal import Journal
@@ -19,7 +19,7 @@ from jupyter_runbook.record import Actor, Approval, utc
 from jupyter_runbook.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from jupyter_runbook.journal import Begin
@@ -70,6 +70,9 @@ class Live:
 
     def done(self, record: StepRecord) -> None:
         """Show the record in place of the progress."""
+
+    def tables(self, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Show rows that the step has read, redacted, below its record."""
 
 
 class Approver(Protocol):

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.html import notice_html, progress_html
 from jupyter_runbook.display.matrix import News
+from jupyter_runbook.display.tables import tables_html, tables_text
 from jupyter_runbook.display.text import progress_lines, progress_text
 from jupyter_runbook.session import Live
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from jupyter_runbook.record import StepRecord
     from jupyter_runbook.session import Progress
 
@@ -35,6 +38,10 @@ class TerminalLive(Live):
     def done(self, record: StepRecord) -> None:
         """Print it."""
         _show(bundle(record))
+
+    def tables(self, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Print them."""
+        _show({"text/plain": tables_text(tables), "text/html": tables_html(tables)})
 
 
 class NotebookLive(TerminalLive):

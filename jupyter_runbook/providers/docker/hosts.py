@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.inventory import hosts_of
+from jupyter_runbook.inventories import hosts_of
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.spec.template import render_text
 

@@ -76,6 +76,10 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         """Read the cell."""
         return read_body(cell)
 
+    def title(self, spec: OpenStackSpec) -> str | None:
+        """Name what is only looked at."""
+        return None if spec.resources else f"look at {', '.join(spec.shown)}"
+
     def observe(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
         """List every kind that the cell needs, side by side."""
         from jupyter_runbook.providers.openstack.local import read_local
@@ -85,7 +89,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         while True:
             ctx.stop.check()
             state = cloud.observe(kinds_needed(spec))
-            if any(one.kind == "quotas" for one in spec.resources):
+            if "quotas" in spec.kinds:
                 from jupyter_runbook.providers.openstack.quotas import read_quotas
 
                 state = replace(state, lists={**state.lists, "quotas": read_quotas(cloud, spec, state)})
@@ -139,13 +143,11 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         return Work(cloud, planner, ctx, self._watch).do(operation)
 
     def result(self, spec: OpenStackSpec, state: CloudState) -> Result:
-        """Return a row a resource of the cell, as the cloud has it."""
-        rows = []
-        for one in spec.resources:
-            for listed in state.find(one.kind, one.name)[:1]:
-                fields = {name: value for name, value in state.fields(one.kind, listed).items() if name in one.values}
-                rows.append({"kind": one.kind, "name": one.name, "id": listed["id"], **fields})
-        return Result(rows, {"cloud": state.cloud})
+        """Return a row a resource of the cell, as the cloud has it; and tables where the cell asks for nothing else."""
+        from jupyter_runbook.providers.openstack.tables import hosts, rows, tables
+
+        planner = self._operations(spec, state)[0]
+        return Result(rows(planner), {"cloud": state.cloud}, hosts(spec, state), tables(planner))
 
     def _operations(self, spec: OpenStackSpec, state: CloudState) -> tuple[Planner, dict[str, Operation]]:
         """Return what a plan is made of; of many resources, each one's change asks for it."""

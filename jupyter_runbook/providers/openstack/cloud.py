@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cloud", "calls", "said"]
 
+WHERE = "clouds.yaml is looked for here, in ~/.config/openstack and in /etc/openstack; OS_CLIENT_CONFIG_FILE says where"
 FORBIDDEN, CONFLICT, TOO_MUCH = 403, 409, 413
 
 
@@ -83,8 +84,17 @@ class Cloud:
         StepError
             The service says no, or does not answer.
         """
+        from openstack import exceptions
+
         with calls():
-            found = getattr(self.service(kind), call_names(kind)[0])()
+            try:
+                found = list(getattr(self.service(kind), call_names(kind)[0])())
+            except exceptions.ForbiddenException:
+                if kind != "projects":
+                    raise
+                # Who may not list them knows his own.
+                own = self.connection.current_project
+                return ({"id": own.id, "name": own.name},)
             return tuple(one.to_dict(computed=False, original_names=KINDS[kind].wire) for one in found)
 
     def observe(self, kinds: Iterable[str]) -> CloudState:
@@ -132,7 +142,11 @@ def _ours(error: Exception) -> RunbookError | None:
     # Some services answer with HTML.
     said = html.unescape(" ".join(str(getattr(error, "details", None) or error).split()))[:300]
     if isinstance(error, sdk.ConfigException):
-        return BadInput(f"no such cloud: {said}", hint="clouds.yaml names the clouds; OS_CLIENT_CONFIG_FILE its path")
+        return BadInput(f"no such cloud: {said}", hint=WHERE)
+    if isinstance(error, login.MissingRequiredOptions):
+        return BadInput(
+            f"no cloud is named, or its entry is not whole: {said}", hint=f"--cloud NAME, or OS_CLOUD; {WHERE}"
+        )
     # A refused password may come as an error that says so in its text alone (TRAPS, OpenStack 11).
     if isinstance(error, login.Unauthorized) or "(HTTP 401)" in said:
         return AuthFailed(f"the cloud refuses the credentials: {said}", hint="look at the password in clouds.yaml")

@@ -96,6 +96,8 @@ class Kind:
         The kinds that have to be listed as well to know one of this: a router's interfaces are ports.
     held
         Whether replacing it takes an approval of its own: what it holds can't be had again.
+    columns
+        What a table of it shows beside its name and its ID: its fields, or what else is listed of it.
     wire
         Whether it is listed by the service's own names for its attributes, not by openstacksdk's: an image has any.
     hidden
@@ -116,6 +118,7 @@ class Kind:
     after: tuple[str, ...] = ()
     told_by: tuple[str, ...] = ()
     held: bool = False
+    columns: tuple[str, ...] = ()
     wire: bool = False
     hidden: bool = False
 
@@ -151,6 +154,7 @@ KINDS: dict[str, Kind] = {
         "project",
         "identity",
         {"description": _TEXT, "is_enabled": _FLAG, "domain_id": _FIXED, "tags": _TAGS},
+        columns=("description", "is_enabled"),
     ),
     # Referred to alone.
     "roles": Kind("role", "identity", {}),
@@ -175,6 +179,7 @@ KINDS: dict[str, Kind] = {
             ),
         },
         told_by=("role_assignments",),
+        columns=("email", "default_project", "is_enabled"),
     ),
     "quotas": Kind(
         "quota",
@@ -194,6 +199,7 @@ KINDS: dict[str, Kind] = {
             "private_key_file": Field(change="replace", local=True),
         },
         either=("public_key", "private_key_file"),
+        columns=("type", "fingerprint"),
     ),
     "flavors": Kind(
         "flavor",
@@ -208,6 +214,7 @@ KINDS: dict[str, Kind] = {
             "description": _TEXT,
             "extra_specs": _MAPPING,
         },
+        columns=("vcpus", "ram", "disk", "ephemeral", "is_public"),
     ),
     "images": Kind(
         "image",
@@ -225,6 +232,7 @@ KINDS: dict[str, Kind] = {
         },
         ready=("active",),
         broken=("killed", "deactivated"),
+        columns=("status", "size", "disk_format", "visibility", "min_disk", "min_ram"),
         wire=True,
     ),
     "security_groups": Kind(
@@ -232,6 +240,7 @@ KINDS: dict[str, Kind] = {
         "network",
         {"description": _TEXT, "stateful": _FLAG, "rules": Field("items", fields=_RULE), "tags": _TAGS},
         one="security_group",
+        columns=("description",),
     ),
     "networks": Kind(
         "network",
@@ -250,6 +259,7 @@ KINDS: dict[str, Kind] = {
             "provider_segmentation_id": _FIXED_NUMBER,
             "tags": _TAGS,
         },
+        columns=("status", "mtu", "is_router_external", "is_shared"),
     ),
     "subnets": Kind(
         "subnet",
@@ -270,6 +280,7 @@ KINDS: dict[str, Kind] = {
             "ipv6_ra_mode": _FIXED,
             "tags": _TAGS,
         },
+        columns=("network", "cidr", "gateway_ip", "dns_nameservers"),
     ),
     "routers": Kind(
         "router",
@@ -285,6 +296,7 @@ KINDS: dict[str, Kind] = {
             "tags": _TAGS,
         },
         told_by=("ports",),
+        columns=("status", "external_gateway", "interfaces"),
     ),
     "ports": Kind(
         "port",
@@ -312,6 +324,7 @@ KINDS: dict[str, Kind] = {
             "tags": _TAGS,
         },
         after=("subnets",),
+        columns=("status", "network", "fixed_ips", "security_groups", "device_owner"),
     ),
     # The service has no name for one: people tell it by its description, or by its address, which only an
     # administrator may choose. A server is given one of its own by its field.
@@ -338,6 +351,7 @@ KINDS: dict[str, Kind] = {
         lists="ips",
         one="ip",
         after=("routers",),
+        columns=("floating_ip_address", "fixed_ip_address", "floating_network", "status"),
         # Another one may not get the address again.
         held=True,
     ),
@@ -345,6 +359,7 @@ KINDS: dict[str, Kind] = {
         "server group",
         "compute",
         {"policy": Field(change="replace", required=True)},
+        columns=("policy", "member_ids"),
     ),
     "volumes": Kind(
         "volume",
@@ -366,6 +381,7 @@ KINDS: dict[str, Kind] = {
         ready=("available", "in-use"),
         broken=("error", "error_extending", "error_restoring", "error_deleting"),
         held=True,
+        columns=("status", "size", "volume_type", "is_bootable"),
     ),
     "servers": Kind(
         "server",
@@ -409,8 +425,9 @@ KINDS: dict[str, Kind] = {
         ready=("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED", "VERIFY_RESIZE"),
         broken=("ERROR",),
         after=("subnets", "routers"),
-        told_by=("flavors", "ports", "floating_ips", "volumes"),
+        told_by=("images", "flavors", "networks", "ports", "floating_ips", "volumes"),
         held=True,
+        columns=("status", "flavor", "image", "key_name"),
     ),
     # Not tried against the service, which the sandbox does not have.
     "dns_zones": Kind(

@@ -106,7 +106,7 @@ class Planner:
             return Operation(wanted, self._change(wanted, Action.CREATE, "is not there", None, dict(wanted.values)))
         status = str(there.get(kind.status) or "")
         found = tuple(differences(kind, values, self.state.fields(wanted.kind, there)))
-        before = {one.name: self._label(kind.fields[one.name], one.before) for one in found}
+        before = {one.name: self.label(kind.fields[one.name], one.before) for one in found}
         after = {one.name: wanted.values[one.name] for one in found}
         if status in kind.broken:
             reason = f"is in {status}: {fault_of(there)}"
@@ -145,7 +145,7 @@ class Planner:
         """Return what a server has beside itself, which comes along where it is replaced."""
         fields, known = self.state.fields("servers", server), KINDS["servers"].fields
         names = [name for name in ("volumes", "floating_ip") if fields[name] and name not in wanted.values]
-        return {name: self._label(known[name], fields[name]) for name in names}
+        return {name: self.label(known[name], fields[name]) for name in names}
 
     def _remove(self, wanted: Wanted) -> Operation:
         there = self._there(wanted)
@@ -231,7 +231,7 @@ class Planner:
         )
         return InvalidSpec(f"there is no {title} {text} in {self.state.cloud}", line=wanted.line, hint=hint)
 
-    def _label(self, known: Field, value: Any) -> Any:
+    def label(self, known: Field, value: Any) -> Any:
         """Return a value as people read it: names for IDs."""
         if value is UNKNOWN or value is None:
             return None
@@ -247,7 +247,7 @@ class Planner:
 
     def _labels(self, known: Field, item: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            key: self._label(known.fields[key], one)
+            key: self.label(known.fields[key], one)
             for key, one in item.items()
             if key in known.fields and one is not UNKNOWN
         }

@@ -41,23 +41,32 @@ ONE: dict[str, Counted] = {
     "volumes": ("block_storage", "volumes"),
     **{kind: ("network", kind) for kind in QUOTAS["network"] if kind in KINDS},
 }
+# What is no count, but how large one may be.
+SIZES = ("server_group_members", "per_volume_gigabytes")
 UNITS = {"ram": " MiB", "gigabytes": " GiB"}
 # The rules that a new security group has from the first.
 RULES_OUT = 2
 
 
 def read_quotas(cloud: Cloud, spec: OpenStackSpec, state: CloudState) -> tuple[Listed, ...]:
-    """Return the quotas of the projects that a cell names and that are there, all of a service by one call."""
+    """Return the quotas of the projects that a cell names and that are there, all of a service by one call.
+
+    A cell that names none asks for its own project's.
+    """
     wanted = [one for one in spec.resources if one.kind == "quotas"]
     projects = [project for one in wanted for project in state.find("projects", one.name)]
+    if "quotas" in spec.shown:
+        own = cloud.connection.current_project
+        projects = [{"id": own.id, "name": own.name}]
     asked = [(project, service) for project in projects for service in QUOTAS]
     with ThreadPoolExecutor(max(len(asked), 1), "runbook os quotas") as pool:
         told = list(pool.map(lambda one: _quota(cloud, one[0]["id"], one[1], default=spec.absent), asked))
     found: dict[str, Listed] = {}
     for (project, _), values in zip(asked, told, strict=True):
-        found.setdefault(project["id"], {"id": project["id"], "project": project["name"]}).update(values)
+        one = found.setdefault(project["id"], {"id": project["id"], "project": project["name"]})
+        one.update({**values, "used": {**one.get("used", {}), **values.get("used", {})}})
     # A project whose quotas are the cloud's has none of its own.
-    return tuple(one for one in found.values() if len(one) > len(("id", "project")))
+    return tuple(one for one in found.values() if len(one) > len(("id", "project", "used")))
 
 
 def _quota(cloud: Cloud, project: str, service: str, *, default: bool) -> dict[str, Any]:
@@ -65,12 +74,26 @@ def _quota(cloud: Cloud, project: str, service: str, *, default: bool) -> dict[s
     proxy = getattr(cloud.connection, service)
     network = service == "network"
     with calls(f"the quotas of {project}"):
+        if not default:
+            told = proxy.get_quota(project, details=True) if network else proxy.get_quota_set(project, usage=True)
+            return _used(told, service)
         asked = proxy.get_quota(project) if network else proxy.get_quota_set(project)
         own = {name: asked.get(name) for name in QUOTAS[service]}
-        if not default:
-            return own
         asked = proxy.get_quota_default(project) if network else proxy.get_quota_set_defaults(project)
     return {name: value for name, value in own.items() if value != asked.get(name)}
+
+
+def _used(told: Any, service: str) -> dict[str, Any]:
+    """Return what is allowed of each, and under ``used`` how much of it is taken."""
+    found: dict[str, Any] = {"used": {}}
+    for name in QUOTAS[service]:
+        value = told.get(name)
+        # Neutron tells both of each; Nova and Cinder, both of all.
+        found[name] = value["limit"] if isinstance(value, dict) else value
+        used = value["used"] if isinstance(value, dict) else (told.usage or {}).get(name)
+        if name not in SIZES and used is not None:
+            found["used"][name] = used
+    return found
 
 
 def asked_for(operations: Iterable[Operation], planner: Planner) -> Counter[Counted]:

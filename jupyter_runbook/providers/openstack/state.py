@@ -97,5 +97,7 @@ def kinds_needed(spec: OpenStackSpec) -> tuple[str, ...]:
         for name in one.values:
             known = KINDS[one.kind].fields[name]
             needed |= {known.refers, *(inner.refers for inner in known.fields.values())}
-    needed |= {other for kind in spec.kinds for other in KINDS[kind].told_by}
+    named = {one.kind for one in spec.resources}
+    # Quotas that are only looked at are the project's own.
+    needed |= {other for kind in spec.kinds if kind != "quotas" or kind in named for other in KINDS[kind].told_by}
     return tuple(kind for kind in KINDS if kind in needed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.bash import run_script
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.inventory import hosts_of, target_of
+from jupyter_runbook.inventories import hosts_of, target_of
 from jupyter_runbook.remote import NO_FOLDER, run_remote
 from jupyter_runbook.spec.script import Script, Variable
 from jupyter_runbook.spec.template import render_text

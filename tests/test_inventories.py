@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_runbook.errors import AuthFailed, InvalidSpec, Unreachable
-from jupyter_runbook.inventory import hosts_of, target_of
+from jupyter_runbook.inventories import hosts_of, target_of
 from jupyter_runbook.provider import Result
 from jupyter_runbook.ssh import Target, cause, target
 

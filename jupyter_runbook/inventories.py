@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.provider import Result
 from jupyter_runbook.ssh import Target, target
 
-__all__ = ["hosts_of", "target_of"]
+__all__ = ["groups_of", "hosts_of", "target_of"]
 
 FORMS = "{'all': {'hosts': {'web1': {'ansible_host': '10.0.0.5'}}}}"
 # The connections to this machine itself.
@@ -24,6 +25,23 @@ class _Host:
 
     groups: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
+
+
+def groups_of(value: Any) -> dict[str, Any]:
+    """Return the same hosts in the one form that they can be written to a file in: Ansible's groups.
+
+    Raises
+    ------
+    InvalidSpec
+        It names no hosts.
+    """
+    if isinstance(value, Result):
+        if not value.inventory:
+            raise InvalidSpec("this result has no hosts", hint="bind a step that makes some: %%os --out web")
+        value = value.inventory
+    if isinstance(value, Mapping) and _has_groups(value):
+        return copy.deepcopy(dict(value))
+    return {"all": {"hosts": hosts_of(value, "inventory")}}
 
 
 def hosts_of(value: Any, option: str) -> dict[str, dict[str, Any]]:
