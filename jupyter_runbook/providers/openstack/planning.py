@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, InvalidSpec
@@ -151,7 +152,7 @@ class Planner:
         there = self._there(wanted)
         if there is None:
             return Operation(wanted, Change(wanted.title, KINDS[wanted.kind].title, Action.NO_OP, ""))
-        users = tuple(one.title for one in self.spec.resources if wanted.title in self.needs(one))
+        users = tuple(title for title, needs in self._used.items() if wanted.title in needs)
         change = Change(
             wanted.title,
             KINDS[wanted.kind].title,
@@ -162,6 +163,22 @@ class Planner:
             needs=users,
         )
         return Operation(wanted, change, there)
+
+    @cached_property
+    def _used(self) -> dict[str, set[str]]:
+        """What each of the cell's resources needs, as the cell says it and as it is: that can't go before it."""
+        there = {
+            (one.kind, str(listed["id"])): one.title
+            for one in self.spec.resources
+            for listed in self.state.find(one.kind, one.name)[:1]
+        }
+        found = {one.title: set(self.needs(one)) for one in self.spec.resources}
+        for (kind, identifier), title in there.items():
+            [listed] = self.state.find(kind, identifier)
+            for name, value in self.state.fields(kind, listed).items():
+                known = KINDS[kind].fields[name]
+                found[title] |= {there[one] for one in _references(known, value) if one in there} - {title}
+        return found
 
     def _waiting(self, wanted: Wanted, status: str) -> Change:
         """Return the change of a resource that somebody, a run that died perhaps, has asked for already."""
@@ -267,6 +284,19 @@ class Planner:
                     yield from self._titles_in(known.fields[key], inner)
         elif known.refers and (known.refers, value) in self._titles:
             yield self._titles[known.refers, value]
+
+
+def _references(known: Field, value: Any) -> Iterator[tuple[str, str]]:
+    """Go through the kinds and IDs that a field refers to."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(known, one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in known.fields:
+                yield from _references(known.fields[name], one)
+    elif known.refers and isinstance(value, str):
+        yield known.refers, value
 
 
 def _ambiguous(kind: str, name: str, found: list[Listed], resource: str) -> Conflict:

@@ -137,6 +137,21 @@ def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
     assert changes["subnet back"].needs == ("server web",)
 
 
+def test_names_alone_go_in_the_right_order() -> None:
+    """What needs what is told by the cloud where the cell does not say it."""
+    body = "networks: [back]\nsubnets: [back]\nrouters: [out]\nsecurity_groups: [web]\nkeypairs: [k]\nservers: [web]"
+    changes = planned(body, absent=True)
+    needs = {name: set(one.needs) for name, one in changes.items()}
+    assert needs == {
+        "network back": {"subnet back", "server web"},
+        "subnet back": {"router out", "server web"},
+        "router out": {"server web"},
+        "security group web": {"server web"},
+        "keypair k": {"server web"},
+        "server web": set(),
+    }
+
+
 def test_a_server_that_is_broken_is_neither_ok_nor_updated() -> None:
     """TRAPS, OpenStack 2."""
     broken = {**SERVER, "status": "ERROR", "fault": {"message": "No valid host was found."}}
@@ -197,4 +212,4 @@ def test_only_what_a_cell_needs_is_listed() -> None:
     assert kinds_needed(read("subnets: [{name: a, network: b, cidr: 10.0.0.0/24}]")) == ("networks", "subnets")
     assert kinds_needed(read("routers: [{name: a, interfaces: [b]}]")) == ("subnets", "routers", "ports")
     found = kinds_needed(read("servers: [{name: a, flavor: b, image: c}]"))
-    assert found == ("flavors", "images", "ports", "floating_ips", "volumes", "servers")
+    assert found == ("flavors", "images", "networks", "ports", "floating_ips", "volumes", "servers")
