@@ -91,6 +91,12 @@ def _shaped(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     return shape(given) if shape and given else given
 
 
+def _flavor(given: dict[str, Any]) -> dict[str, Any]:
+    if "ram" in given:
+        given.setdefault("disk", 0)
+    return given
+
+
 def _subnet(given: dict[str, Any]) -> dict[str, Any]:
     if "cidr" in given:
         given.setdefault("ip_version", 6 if ":" in given["cidr"] else 4)
@@ -141,6 +147,7 @@ def _boot(boot: Mapping[str, Any], image: str | None) -> dict[str, Any]:
 
 
 _SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "flavors": _flavor,
     "subnets": _subnet,
     "routers": _router,
     "servers": _server,

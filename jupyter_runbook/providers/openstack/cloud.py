@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Cloud", "calls", "said"]
 
 WHERE = "clouds.yaml is looked for here, in ~/.config/openstack and in /etc/openstack; OS_CLIENT_CONFIG_FILE says where"
-FORBIDDEN, CONFLICT, TOO_MUCH = 403, 409, 413
+WRONG, FORBIDDEN, CONFLICT, TOO_MUCH = 400, 403, 409, 413
 
 
 class Cloud:
@@ -142,7 +142,8 @@ def _ours(error: Exception) -> RunbookError | None:
     # Some services answer with HTML.
     said = html.unescape(" ".join(str(getattr(error, "details", None) or error).split()))[:300]
     if isinstance(error, sdk.ConfigException):
-        return BadInput(f"no such cloud: {said}", hint=WHERE)
+        told = "no such cloud" if "was not found" in said else "its entry in clouds.yaml does not do"
+        return BadInput(f"{told}: {said}", hint=WHERE)
     if isinstance(error, login.MissingRequiredOptions):
         return BadInput(
             f"no cloud is named, or its entry is not whole: {said}", hint=f"--cloud NAME, or OS_CLOUD; {WHERE}"
@@ -164,4 +165,8 @@ def _refused(said: str, status: int | None) -> RunbookError:
         return Denied(f"the quota does not allow it: {said}", hint="delete something, or ask for more")
     if status == FORBIDDEN:
         return Denied(f"not allowed: {said}", hint="another cloud of clouds.yaml may have the role")
-    return Conflict(said) if status == CONFLICT else ToolFailed(said)
+    if "No more IP addresses" in said:
+        return Conflict(said, hint="give the subnet a larger allocation pool, or take addresses that nobody uses away")
+    if status == CONFLICT:
+        return Conflict(said, hint="take what uses it away first" if "in use" in said else "look at it in the cloud")
+    return ToolFailed(said, hint="the service refuses what the cell asks for" if status == WRONG else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.errors import Conflict, ToolFailed
 from jupyter_runbook.providers.openstack.views import INTERFACES
 
 if TYPE_CHECKING:
@@ -111,7 +111,10 @@ class Servers:
             network.create_ip(floating_network_id=self._outside(port), floating_ip_address=address, port_id=port["id"])
         elif found[0].port_id not in {None, port["id"]}:
             # TRAPS, OpenStack 7: never another server's.
-            raise ToolFailed(f"the floating IP {address} is in use by another port, {found[0].port_id}")
+            raise Conflict(
+                f"the floating IP {address} is in use by another port, {found[0].port_id}",
+                hint="floating_ip: true gives the server one of its own",
+            )
         else:
             network.update_ip(found[0], port_id=port["id"])
 

@@ -138,7 +138,10 @@ class Work:
                 self.ctx.output(f"{status}\n")
                 last = status
             if found is not None and status in kind.broken:
-                raise ToolFailed(f"is in {status}: {fault_of(found)}", resource=wanted.title)
+                hint = (
+                    "once the cause is gone, --allow-replace makes it anew" if kind.held else "--absent takes it away"
+                )
+                raise ToolFailed(f"is in {status}: {fault_of(found)}", hint=hint, resource=wanted.title)
             return status in kind.ready
 
         self.watch.until(wanted.kind, identifier, settled, f"{wanted.title} does not become {kind.ready[0]}")
