@@ -14,11 +14,14 @@ from click.testing import CliRunner
 from jupyter_runbook.cli import main
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.sandbox.docker import DockerSandbox
+from tests.openstack import connect
+from tests.tenant import clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.hosts import Hosts
+    from tests.openstack import Cloud
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -135,3 +138,37 @@ def records(worklog: Path) -> Iterator[dict[str, Any]]:
             record = output.get("data", {}).get("application/vnd.jupyter-runbook.step.v1+json")
             if record:
                 yield record
+
+
+def test_openstack(sandbox_cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = sandbox_cloud.up()
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns("20-openstack", ".runbook", "worklogs"))
+    monkeypatch.chdir(folder)
+    for key, value in sandbox.env().items():
+        monkeypatch.setenv(key, value)
+    name = f"t{secrets.token_hex(4)}"
+    with connect(sandbox) as cloud:
+        try:
+            steps = [
+                {step["name"]: step["status"] for step in replay("20-openstack.ipynb", worklog, site=name, keep=keep)}
+                for worklog, keep in (("a.ipynb", "false"), ("b.ipynb", "true"), ("c.ipynb", "true"))
+            ]
+            made = {"the network": "changed", "the servers": "changed", "a look at the project": "ok"}
+            assert steps == [
+                {**made, "nothing is left": "changed"},
+                {**made, "nothing is left": "skipped"},
+                {**dict.fromkeys(made, "ok"), "nothing is left": "skipped"},
+            ]
+            assert sorted(one.name for one in cloud.compute.servers()) == [f"{name}-web1", f"{name}-web2"]
+        finally:
+            clear(cloud)
+    outputs = [
+        output["data"]
+        for cell in json.loads(Path("a.ipynb").read_text())["cells"]
+        for output in cell.get("outputs", ())
+        if "data" in output
+    ]
+    assert any("image/png" in data for data in outputs), "the chart"
+    assert any(f"{name}-web1" in str(data.get("text/html")) and "172.30." in str(data) for data in outputs), "the table"
+    assert [one["status"] for one in records(Path("a.ipynb"))] == ["changed", "changed", "ok", "changed"]

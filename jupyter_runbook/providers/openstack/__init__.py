@@ -69,6 +69,8 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
     def __init__(self) -> None:
         self._clouds: dict[str | None, Cloud] = {}
+        # The files of private keys that cells have named, by cloud and keypair.
+        self._keys: dict[str, dict[str, str]] = {}
         self._watch: Watch | None = None
         self._planned: tuple[CloudState, Planner, dict[str, Operation]] | None = None
 
@@ -144,10 +146,15 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
     def result(self, spec: OpenStackSpec, state: CloudState) -> Result:
         """Return a row a resource of the cell, as the cloud has it; and tables where the cell asks for nothing else."""
+        from jupyter_runbook.providers.openstack.local import path_of
         from jupyter_runbook.providers.openstack.tables import hosts, rows, tables
 
         planner = self._operations(spec, state)[0]
-        return Result(rows(planner), {"cloud": state.cloud}, hosts(spec, state), tables(planner))
+        keys = self._keys.setdefault(state.cloud, {})
+        for one in spec.resources:
+            if "private_key_file" in one.values:
+                keys[one.name] = str(path_of(one.values["private_key_file"]).absolute())
+        return Result(rows(planner), {"cloud": state.cloud}, hosts(spec, state, keys), tables(planner))
 
     def _operations(self, spec: OpenStackSpec, state: CloudState) -> tuple[Planner, dict[str, Operation]]:
         """Return what a plan is made of; of many resources, each one's change asks for it."""

@@ -64,6 +64,10 @@ class CloudState:
         """Return the ports of a server or a router."""
         return self._ports.get(device, [])
 
+    def floating(self, port: str) -> list[Listed]:
+        """Return the floating IPs that lead to a port."""
+        return self._floating.get(port, [])
+
     def fields(self, kind: str, listed: Listed) -> dict[str, Any]:
         """Return a resource's fields as a cell would write them, references as IDs; what is not reported is unknown."""
         return viewed(kind, listed, self)
@@ -84,9 +88,16 @@ class CloudState:
 
     @cached_property
     def _ports(self) -> defaultdict[str, list[Listed]]:
+        return self._by("ports", "device_id")
+
+    @cached_property
+    def _floating(self) -> defaultdict[str, list[Listed]]:
+        return self._by("floating_ips", "port_id")
+
+    def _by(self, kind: str, attribute: str) -> defaultdict[str, list[Listed]]:
         found = defaultdict(list)
-        for one in self.lists.get("ports", ()):
-            found[str(one["device_id"])].append(one)
+        for one in self.lists.get(kind, ()):
+            found[str(one[attribute])].append(one)
         return found
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.openstack.compare import UNKNOWN
 from jupyter_runbook.providers.openstack.kinds import KINDS
-from jupyter_runbook.providers.openstack.local import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +33,7 @@ def rows(planner: Planner) -> list[dict[str, Any]]:
             row = {"kind": one.kind, "name": one.name, "id": listed["id"], **_status(one.kind, listed)}
             row |= {name: value for name, value in labels(planner, one.kind, listed).items() if value is not None}
             if one.kind == "servers":
-                row |= {"address": address(listed, state), "addresses": addresses(listed)}
+                row |= {"address": address(listed, state), "addresses": addresses(listed, state)}
             found.append(row)
     return found
 
@@ -53,15 +52,21 @@ def tables(planner: Planner) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def hosts(spec: OpenStackSpec, state: CloudState) -> dict[str, Any]:
+def hosts(spec: OpenStackSpec, state: CloudState, keys: Mapping[str, str]) -> dict[str, Any]:
     """Return a cell's servers as groups of Ansible's inventories.
 
     A server is in a group for each of its tags, for each name in the metadata ``group`` and ``groups`` (as Ansible's
     own inventory of OpenStack has it), and for each other metadata as ``KEY_VALUE``. Its user is its image's: the
     property ``os_admin_user``, else the one that the distribution's images have.
+
+    Parameters
+    ----------
+    spec, state
+        The cell, and the cloud.
+    keys
+        The files of private keys, by the names of their keypairs.
     """
     found: dict[str, Any] = {"all": {"hosts": {}}}
-    keys = {one.name: one.values["private_key_file"] for one in spec.resources if "private_key_file" in one.values}
     names = [one.name for one in spec.resources if one.kind == "servers"]
     servers = [listed for name in names for listed in state.find("servers", name)[:1]]
     if "servers" in spec.shown:
@@ -72,7 +77,7 @@ def hosts(spec: OpenStackSpec, state: CloudState) -> dict[str, Any]:
             continue
         host = {"ansible_host": where, **_user(listed, state)}
         if listed.get("key_name") in keys:
-            host["ansible_ssh_private_key_file"] = str(path_of(keys[listed["key_name"]]).absolute())
+            host["ansible_ssh_private_key_file"] = keys[listed["key_name"]]
         host["ansible_ssh_common_args"] = SSH.format(listed["id"])
         found["all"]["hosts"][listed["name"]] = host
         for group in _groups(listed):
@@ -86,20 +91,26 @@ def labels(planner: Planner, kind: str, listed: Listed) -> dict[str, Any]:
     return {name: planner.label(known[name], value) for name, value in planner.state.fields(kind, listed).items()}
 
 
-def addresses(listed: Listed) -> dict[str, list[str]]:
-    """Return a server's addresses by network, floating ones among them."""
-    return {name: [one["addr"] for one in some] for name, some in (listed.get("addresses") or {}).items()}
+def addresses(listed: Listed, state: CloudState) -> dict[str, list[str]]:
+    """Return a server's addresses by network, floating ones last: as its ports have them, which Nova learns late."""
+    ports = state.ports(listed["id"])
+    if not ports:
+        return {name: [one["addr"] for one in some] for name, some in (listed.get("addresses") or {}).items()}
+    found: dict[str, list[str]] = {}
+    for one in ports:
+        fixed = [str(it["ip_address"]) for it in one["fixed_ips"]]
+        floating = [str(it["floating_ip_address"]) for it in state.floating(one["id"])]
+        found.setdefault(state.name("networks", one["network_id"]), []).extend([*fixed, *floating])
+    return found
 
 
 def address(listed: Listed, state: CloudState) -> str | None:
     """Return the address that a server is reached at: a floating IP, else its first fixed one, IPv4 before IPv6."""
-    ports = {one["id"] for one in state.ports(listed["id"])}
-    for one in state.lists.get("floating_ips", ()):
-        if one["port_id"] in ports:
+    for port in state.ports(listed["id"]):
+        for one in state.floating(port["id"]):
             return str(one["floating_ip_address"])
-    known = [one for some in (listed.get("addresses") or {}).values() for one in some]
-    known.sort(key=lambda one: (one.get("OS-EXT-IPS:type") != "floating", one.get("version", 4)))
-    return str(known[0]["addr"]) if known else None
+    known = [one for some in addresses(listed, state).values() for one in some]
+    return min(known, key=lambda one: ":" in one, default=None)
 
 
 def _status(kind: str, listed: Listed) -> dict[str, Any]:
@@ -117,7 +128,8 @@ def _row(planner: Planner, kind: str, listed: Listed) -> Iterable[dict[str, Any]
 def _server(planner: Planner, kind: str, listed: Listed) -> Iterable[dict[str, Any]]:
     [row] = _row(planner, kind, listed)
     identifier = row.pop("id")
-    yield {**row, **{name: ", ".join(some) for name, some in addresses(listed).items()}, "id": identifier}
+    known = addresses(listed, planner.state)
+    yield {**row, **{name: ", ".join(some) for name, some in known.items()}, "id": identifier}
 
 
 def _group(planner: Planner, kind: str, listed: Listed) -> Iterable[dict[str, Any]]:

@@ -95,7 +95,7 @@ def _fixed(given: Mapping[str, Any]) -> dict[str, Any]:
 def _server(listed: Listed, state: CloudState) -> dict[str, Any]:
     building = listed.get("status") == BUILDING
     ports = state.ports(listed["id"])
-    floating = {one["port_id"]: one["floating_ip_address"] for one in state.lists.get("floating_ips", ())}
+    floating = [one["floating_ip_address"] for port in ports for one in state.floating(port["id"])]
     flavor = listed.get("flavor") or {}
     flavors = state.find("flavors", str(flavor.get("id") or flavor.get("original_name") or flavor.get("name")))
     image = (listed.get("image") or {}).get("id")
@@ -113,7 +113,7 @@ def _server(listed: Listed, state: CloudState) -> dict[str, Any]:
         if building
         else sorted({group for one in ports for group in one.get("security_group_ids") or ()}),
         "volumes": attached,
-        "floating_ip": next((floating[one["id"]] for one in ports if one["id"] in floating), None),
+        "floating_ip": next(iter(floating), None),
         "tags": listed.get("tags", UNKNOWN),
         "has_config_drive": bool(listed.get("has_config_drive")),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,13 +76,12 @@ def test_a_quota_is_a_row_for_what_is_counted() -> None:
 
 
 def test_hosts_are_in_groups_by_tags_and_metadata() -> None:
-    body = "keypairs: [{name: k, private_key_file: key}]\nservers: [{name: web, flavor: small}, db]"
-    one = planner(body)
-    found = hosts(one.spec, one.state)
+    one = planner("servers: [{name: web, flavor: small}, db]")
+    found = hosts(one.spec, one.state, {"k": "/keys/k", "other": "/keys/other"})
     assert found["all"]["hosts"]["web"] == {
         "ansible_host": "172.30.0.9",
         "ansible_user": "debian",
-        "ansible_ssh_private_key_file": str(Path("key").absolute()),
+        "ansible_ssh_private_key_file": "/keys/k",
         "ansible_ssh_common_args": "-o HostKeyAlias=v1 -o StrictHostKeyChecking=accept-new",
     }
     # No floating IP: the first fixed one, and IPv4 before IPv6.
@@ -92,7 +90,7 @@ def test_hosts_are_in_groups_by_tags_and_metadata() -> None:
     assert {group for group in found if group != "all"} == {"tier_web", "front", "a_b", "_9lives", "web"}
     assert list(found["tier_web"]["hosts"]) == ["web"]
     nothing = planner("networks: [back]")
-    assert hosts(nothing.spec, nothing.state) == {}
+    assert hosts(nothing.spec, nothing.state, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -108,4 +106,4 @@ def test_hosts_are_in_groups_by_tags_and_metadata() -> None:
 )
 def test_the_user_is_the_images(image: dict[str, Any], user: str | None) -> None:
     one = planner("servers: [web]", {**LISTS, "images": ({"id": "i1", **image},)})
-    assert hosts(one.spec, one.state)["all"]["hosts"]["web"].get("ansible_user") == user
+    assert hosts(one.spec, one.state, {})["all"]["hosts"]["web"].get("ansible_user") == user
