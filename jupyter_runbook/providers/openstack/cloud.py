@@ -95,7 +95,7 @@ class Cloud:
                 # Who may not list them knows his own.
                 own = self.connection.current_project
                 return ({"id": own.id, "name": own.name},)
-            return tuple(one.to_dict(computed=False, original_names=KINDS[kind].wire) for one in found)
+            return tuple(_reported(one, wire=KINDS[kind].wire) for one in found)
 
     def observe(self, kinds: Iterable[str]) -> CloudState:
         """List some kinds, side by side."""
@@ -104,6 +104,16 @@ class Cloud:
         name = self.name
         with ThreadPoolExecutor(max(len(kinds), 1), "runbook os list") as pool:
             return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)))
+
+
+def _reported(one: Any, *, wire: bool) -> Listed:
+    """Return the attributes of a resource that its service reports; what a microversion lacks is none of them."""
+    told: Listed = one.to_dict(computed=False, original_names=wire)
+    if wire:
+        return told
+    there, names = one._body.attributes, one._body_mapping()  # noqa: SLF001 -- nothing public tells null from nothing
+    # The SDK has an empty list or false for some that are not there.
+    return {key: value for key, value in told.items() if value or names.get(key, key) in there}
 
 
 def said(answer: Any) -> Any:

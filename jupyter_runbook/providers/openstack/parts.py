@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.openstack.cloud import said
-from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules
+from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules, rule
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.local import path_of
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     Part = Callable[[str, Any, Any], None]
 
 __all__ = ["Parts"]
+
+# What a rule in its one form has, in its order, as the service calls it.
+RULE = (
+    *("direction", "ether_type", "protocol", "port_range_min", "port_range_max"),
+    *("remote_ip_prefix", "remote_group_id"),
+)
 
 
 class Parts:
@@ -90,15 +96,21 @@ class Parts:
         self.cloud.connection.compute.create_flavor_extra_specs(flavor, dict(after))
 
     def _rules(self, group: str, before: Any, after: list[Mapping[str, Any]]) -> None:
+        from openstack import exceptions
+
         network = self.cloud.connection.network
         there = before if before is not None else _rules_of(network.get_security_group(group))
         for one in extra_rules(after, there):
             network.delete_security_group_rule(one["id"])
         for one in missing_rules(after, there):
-            arguments = {("remote_group_id" if key == "remote_group" else key): value for key, value in one.items()}
-            network.create_security_group_rule(
-                security_group_id=group, **{"direction": "ingress", "ether_type": "IPv4", **arguments}
-            )
+            given = {**dict(zip(RULE, rule(one), strict=True)), "description": one.get("description")}
+            given = {key: value for key, value in given.items() if value not in {None, "any"}}
+            try:
+                network.create_security_group_rule(security_group_id=group, **given)
+            except exceptions.ConflictException as error:
+                # One that is there already is as good: somebody has made it since (TRAPS, OpenStack 5).
+                if "already exists" not in str(error):
+                    raise
 
     def _extend(self, volume: str, _before: Any, size: int) -> None:
         self.cloud.connection.block_storage.extend_volume(volume, size)

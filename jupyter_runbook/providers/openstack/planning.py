@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from jupyter_runbook.providers.openstack.kinds import Field
     from jupyter_runbook.providers.openstack.state import CloudState, Listed
 
-__all__ = ["Operation", "Planner"]
+__all__ = ["KEPT", "Operation", "Planner"]
+
+#: What a server that is replaced has again where the cell does not say otherwise, beside its floating IPs.
+KEPT = ("key_name", "security_groups", "volumes", "metadata", "tags", "description")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,9 @@ class Planner:
                 raise self._unknown(wanted, wanted.kind, wanted.name)
             self._complete(wanted, "made")
             return Operation(wanted, self._change(wanted, Action.CREATE, "is not there", None, dict(wanted.values)))
+        if not wanted.values:
+            # It has to be there, and is only looked at.
+            return Operation(wanted, self._change(wanted, Action.NO_OP, "", None, None), there)
         status = str(there.get(kind.status) or "")
         found = tuple(differences(kind, values, self.state.fields(wanted.kind, there)))
         before = {one.name: self.label(kind.fields[one.name], one.before) for one in found}
@@ -123,7 +129,7 @@ class Planner:
             if replaced and wanted.kind == "servers":
                 along = self._along(there, wanted)
                 before, after = {**along, **before}, {**along, **after}
-                reason += f"; {' and '.join(along)} come along".replace("_", " ") if along else ""
+                reason += f"; {', '.join(along)} come along".replace("_", " ") if along else ""
             change = self._change(wanted, Action.REPLACE if replaced else Action.UPDATE, reason, before, after)
         if change.action is Action.REPLACE:
             self._complete(wanted, f"replaced ({reason})")
@@ -143,10 +149,14 @@ class Planner:
             )
 
     def _along(self, server: Listed, wanted: Wanted) -> dict[str, Any]:
-        """Return what a server has beside itself, which comes along where it is replaced."""
+        """Return what a server has that the cell does not say, which comes along where it is replaced."""
         fields, known = self.state.fields("servers", server), KINDS["servers"].fields
-        names = [name for name in ("volumes", "floating_ip") if fields[name] and name not in wanted.values]
-        return {name: self.label(known[name], fields[name]) for name in names}
+        names = [name for name in (*KEPT, "floating_ip") if name not in wanted.values]
+        return {
+            name: self.label(known[name], fields[name])
+            for name in names
+            if fields[name] is not UNKNOWN and fields[name]
+        }
 
     def _remove(self, wanted: Wanted) -> Operation:
         there = self._there(wanted)

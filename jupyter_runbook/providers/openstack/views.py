@@ -25,8 +25,8 @@ def viewed(kind: str, listed: Listed, state: CloudState) -> dict[str, Any]:
     found = {}
     for name, known in KINDS[kind].fields.items():
         value = listed.get(known.reads or name, UNKNOWN)
-        # A service that does not know an attribute leaves it out, and openstacksdk says None.
-        found[name] = UNKNOWN if value is None and known.form in {"flag", "integer"} else value
+        # No service says null for a flag, a number or a list that it knows.
+        found[name] = UNKNOWN if value is None and known.form != "text" else value
     view = _VIEWS.get(kind)
     return {**found, **(view(listed, state) if view else {})}
 
@@ -37,7 +37,7 @@ def fault_of(listed: Listed) -> str:
 
 
 def _keypair(listed: Listed, _state: CloudState) -> dict[str, Any]:
-    return {"private_key_file": listed.get("public_key", UNKNOWN), "type": listed.get("type") or "ssh"}
+    return {"private_key_file": listed.get("public_key", UNKNOWN), "type": listed.get("type") or UNKNOWN}
 
 
 def _user(listed: Listed, state: CloudState) -> dict[str, Any]:
@@ -114,7 +114,6 @@ def _server(listed: Listed, state: CloudState) -> dict[str, Any]:
         else sorted({group for one in ports for group in one.get("security_group_ids") or ()}),
         "volumes": attached,
         "floating_ip": next(iter(floating), None),
-        "tags": listed.get("tags", UNKNOWN),
         "has_config_drive": bool(listed.get("has_config_drive")),
     }
 

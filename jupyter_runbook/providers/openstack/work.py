@@ -9,8 +9,10 @@ from jupyter_runbook.plan import Action
 from jupyter_runbook.providers.openstack.api import api_of
 from jupyter_runbook.providers.openstack.calls import FILLED, LATER, PARTS
 from jupyter_runbook.providers.openstack.cloud import calls
+from jupyter_runbook.providers.openstack.compare import UNKNOWN
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.parts import Parts
+from jupyter_runbook.providers.openstack.planning import KEPT
 from jupyter_runbook.providers.openstack.servers import Servers, floating_of
 from jupyter_runbook.providers.openstack.views import fault_of
 
@@ -49,6 +51,7 @@ class Work:
         self.watch = watch
         self.servers = Servers(cloud, watch)
         self._settled = False
+        self._made: dict[str, Listed] = {}
         self.parts = Parts(cloud, self.servers)
 
     def do(self, operation: Operation) -> dict[str, Any]:
@@ -78,13 +81,17 @@ class Work:
         before = self.planner.state.fields("servers", there)
         floating = floating_of(str(there["id"]), lists)
         self._delete(operation, leave=floating)
-        return self._create(operation, {"volumes": before["volumes"], **values}, floating)
+        kept = {name: before[name] for name in KEPT if before[name] is not UNKNOWN and before[name]}
+        return self._create(operation, {**kept, **values}, floating)
 
     def _create(self, operation: Operation, values: dict[str, Any], floating: Sequence[Listed] = ()) -> Listed:
         wanted = operation.wanted
         made = api_of(self.cloud, wanted.kind).create(wanted.name, values)
         identifier = str(made["id"])
         self.ctx.found(wanted.title, identifier)
+        # A group's rule may refer to the group itself.
+        self._made = {wanted.title: made}
+        values = {**values, **self._values(operation)}
         parts = [part for part in PARTS.get(wanted.kind, ()) if part in values]
         if (parts or floating) and wanted.kind not in FILLED:
             self._settle(wanted, identifier)
@@ -159,5 +166,5 @@ class Work:
             return [self._known(one) for one in value]
         if isinstance(value, dict):
             return {key: self._known(one) for key, one in value.items()}
-        made = self.ctx.done.get(value) if isinstance(value, str) else None
+        made = (self._made.get(value) or self.ctx.done.get(value)) if isinstance(value, str) else None
         return made["id"] if isinstance(made, dict) and "id" in made else value

@@ -53,7 +53,7 @@ CLOUD: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 # What the server has beside itself.
-ALONG = {"floating_ip": "172.30.0.9"}
+ALONG = {"key_name": "k", "security_groups": ["web"], "floating_ip": "172.30.0.9"}
 
 
 def planned(body: str, lists: dict[str, Any] | None = None, *, absent: bool = False) -> dict[str, Any]:
@@ -159,6 +159,9 @@ def test_a_server_that_is_broken_is_neither_ok_nor_updated() -> None:
     [change] = planned(body, {**CLOUD, "servers": (broken,)}).values()
     assert change.action is Action.REPLACE
     assert change.reason == "is in ERROR: No valid host was found."
+    # By its name alone it is only looked at.
+    [change] = planned("servers: [web]", {**CLOUD, "servers": (broken,)}).values()
+    assert change.action is Action.NO_OP
 
 
 def test_a_server_that_is_being_made_is_waited_for() -> None:
