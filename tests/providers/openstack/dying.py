@@ -52,6 +52,7 @@ def _run() -> int:
 
     Requests.send = dying  # type: ignore[method-assign, assignment]
     folder = Path(sys.argv[1])
+    os.chdir(folder)
     record = Bench(folder, Session(folder), point=OS).run(sys.argv[2]).record
     return 0 if record.status in {"ok", "changed"} else 1
 
