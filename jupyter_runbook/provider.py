@@ -78,7 +78,7 @@ class Context(Protocol):
         """Tell the version of a tool or service that takes part."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What ``--out`` binds.
 
@@ -98,6 +98,17 @@ class Result:
     facts: Mapping[str, Any] = field(default_factory=dict)
     inventory: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Show what a notebook asks to see: the tables, or all the resources."""
+        from jupyter_runbook.display.tables import tables_text
+
+        return tables_text(self.tables or {"resources": self.resources})
+
+    def _repr_html_(self) -> str:
+        from jupyter_runbook.display.tables import tables_html
+
+        return tables_html(self.tables or {"resources": self.resources})
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """Return the resource of a name: ``web["web1"]["address"]``.

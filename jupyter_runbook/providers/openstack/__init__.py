@@ -7,13 +7,14 @@ resource's values, and `watch` waits for all that wait.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import NotApproved
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
-from jupyter_runbook.providers.openstack.body import OpenStackSpec, read_body
+from jupyter_runbook.providers.openstack.body import NAMED, OpenStackSpec, read_body
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.planning import Operation, Planner
 from jupyter_runbook.providers.openstack.state import CloudState, kinds_needed
@@ -30,10 +31,11 @@ __all__ = ["OpenStack"]
 # Seconds between looks at what was made, while a service does not show it yet.
 LAGS = (0.2, 0.5, 1.0, 2.0)
 
-BODY = """a mapping of kinds to lists of resources, with openstacksdk's attribute names: keypairs, flavors,
-security_groups, networks, subnets, routers, ports, server_groups, volumes, servers.
+BODY = f"""a mapping of kinds to lists of resources, with openstacksdk's attribute names:
+{textwrap.fill(", ".join(NAMED), 110)}.
 A reference is written with _id left off (network: back) and takes a name or an ID, of the cell's own or of the cloud's.
-What is not given is not compared; a name alone is a resource that has to be there."""
+What is not given is not compared; a name alone is a resource that has to be there. Cells with nothing but kinds
+(servers:) and names show tables of what is there."""
 
 EXAMPLE = """%%os --cloud sandbox
 networks:

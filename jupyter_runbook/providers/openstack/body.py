@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from jupyter_runbook.providers.openstack.kinds import Field
     from jupyter_runbook.spec.cell import Cell
 
-__all__ = ["OpenStackSpec", "Wanted", "read_body"]
+__all__ = ["NAMED", "OpenStackSpec", "Wanted", "read_body"]
 
 # Of a field that says nothing of what is wanted: it is not in the spec's digest.
 LOCAL = {"local": True}
 
-# The kinds that a cell may name.
+#: The kinds that a cell may name.
 NAMED = tuple(kind for kind, known in KINDS.items() if not known.hidden)
 
 

@@ -8,9 +8,10 @@ from jupyter_runbook.providers.openstack.cloud import said
 from jupyter_runbook.providers.openstack.compare import extra_rules, missing_rules, rule
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.local import path_of
+from jupyter_runbook.providers.openstack.views import INTERFACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jupyter_runbook.providers.openstack.cloud import Cloud
     from jupyter_runbook.providers.openstack.servers import Servers
@@ -40,6 +41,7 @@ class Parts:
 
     def __init__(self, cloud: Cloud, servers: Servers) -> None:
         self.cloud = cloud
+        self.servers = servers
         self._parts: dict[tuple[str, str], Part] = {
             ("flavors", "extra_specs"): self._extra_specs,
             ("images", "file"): self._fill,
@@ -72,6 +74,38 @@ class Parts:
         else:
             # What is left has one form for all kinds of the network service.
             self._tags(kind, identifier, after)
+
+    def let_go(self, kind: str, identifier: str) -> list[str]:
+        """Take what is replaced from those that have it, and return their IDs: a volume's servers, a subnet's routers.
+
+        Parameters
+        ----------
+        kind, identifier
+            What is replaced.
+        """
+        if kind == "volumes":
+            servers = self.cloud.connection.block_storage.get_volume(identifier).attachments
+            found = [str(one["server_id"]) for one in servers or ()]
+            for server in found:
+                self.servers.volumes(server, [identifier], [])
+            return found
+        if kind == "subnets":
+            network = self.cloud.connection.network
+            ports = network.ports(network_id=network.get_subnet(identifier).network_id)
+            on = [one for one in ports if identifier in {fixed["subnet_id"] for fixed in one.fixed_ips}]
+            found = [str(one.device_id) for one in on if one.device_owner.startswith(INTERFACES)]
+            for router in found:
+                network.remove_interface_from_router(router, subnet_id=identifier)
+            return found
+        return []
+
+    def take_back(self, kind: str, identifier: str, back: Iterable[str]) -> None:
+        """Give what was made anew to those that had it."""
+        for one in back:
+            if kind == "volumes":
+                self.servers.volumes(one, [], [identifier])
+            else:
+                self.cloud.connection.network.add_interface_to_router(one, subnet_id=identifier)
 
     def _tags(self, kind: str, identifier: str, tags: list[str]) -> None:
         network = self.cloud.connection.network

@@ -11,7 +11,7 @@ from jupyter_runbook.errors import Conflict, InvalidSpec
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.openstack.compare import UNKNOWN, Difference, differences
 from jupyter_runbook.providers.openstack.kinds import KINDS
-from jupyter_runbook.providers.openstack.views import fault_of
+from jupyter_runbook.providers.openstack.views import fault_of, floating_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KEPT", "Operation", "Planner"]
 
+# What a kind refers to that is moved to the new one where that is replaced, by that one's own operation.
+MOVED = {("servers", "volumes"), ("routers", "subnets")}
 #: What a server that is replaced has again where the cell does not say otherwise, beside its floating IPs.
 KEPT = ("key_name", "security_groups", "volumes", "metadata", "tags", "description")
 
@@ -63,6 +65,8 @@ class Planner:
         self.spec = spec
         self.state = state
         self._titles = {(one.kind, one.name): one.title for one in spec.resources}
+        # What is planned; None while it is at it.
+        self._planned: dict[str, Operation | None] = {}
 
     def operations(self) -> list[Operation]:
         """Return what is to be done with each resource, in the order of the cell.
@@ -74,8 +78,14 @@ class Planner:
         Conflict
             Two of a name are there.
         """
-        plan = self._remove if self.spec.absent else self._converge
-        return [plan(one) for one in self.spec.resources]
+        return [found for one in self.spec.resources if (found := self._operation(one))]
+
+    def _operation(self, wanted: Wanted) -> Operation | None:
+        """Return what is to be done with a resource; None for one that refers to itself."""
+        if wanted.title not in self._planned:
+            self._planned[wanted.title] = None
+            self._planned[wanted.title] = self._remove(wanted) if self.spec.absent else self._converge(wanted)
+        return self._planned[wanted.title]
 
     def resolved(self, wanted: Wanted) -> dict[str, Any]:
         """Return a resource's values with IDs for references, or titles for what is yet to be made.
@@ -115,6 +125,8 @@ class Planner:
         found = tuple(differences(kind, values, self.state.fields(wanted.kind, there)))
         before = {one.name: self.label(kind.fields[one.name], one.before) for one in found}
         after = {one.name: wanted.values[one.name] for one in found}
+        # What it refers to is the same by name, and made anew.
+        after |= {name: {"made anew": after[name]} for name in after if _texts(before[name]) == _texts(after[name])}
         if status in kind.broken:
             reason = f"is in {status}: {fault_of(there)}"
             change = self._change(
@@ -126,7 +138,7 @@ class Planner:
         else:
             replaced = any(one.change == "replace" for one in found)
             reason = ", ".join(one.name for one in found)
-            if replaced and wanted.kind == "servers":
+            if replaced and wanted.kind in {"servers", "volumes"}:
                 along = self._along(there, wanted)
                 before, after = {**along, **before}, {**along, **after}
                 reason += f"; {', '.join(along)} come along".replace("_", " ") if along else ""
@@ -148,9 +160,12 @@ class Planner:
                 hint=f"give {' and '.join(missing)} as well",
             )
 
-    def _along(self, server: Listed, wanted: Wanted) -> dict[str, Any]:
-        """Return what a server has that the cell does not say, which comes along where it is replaced."""
-        fields, known = self.state.fields("servers", server), KINDS["servers"].fields
+    def _along(self, there: Listed, wanted: Wanted) -> dict[str, Any]:
+        """Return what comes along where a server or a volume is replaced, and what the cell does not say."""
+        if wanted.kind == "volumes":
+            servers = [self.state.name("servers", one["server_id"]) for one in there.get("attachments") or ()]
+            return {"attachments": servers} if servers else {}
+        fields, known = self.state.fields("servers", there), KINDS["servers"].fields
         names = [name for name in (*KEPT, "floating_ip") if name not in wanted.values]
         return {
             name: self.label(known[name], fields[name])
@@ -160,28 +175,21 @@ class Planner:
 
     def _remove(self, wanted: Wanted) -> Operation:
         there = self._there(wanted)
+        title = KINDS[wanted.kind].title
         if there is None:
-            return Operation(wanted, Change(wanted.title, KINDS[wanted.kind].title, Action.NO_OP, ""))
+            left = floating_of("", wanted.name, self.state) if wanted.kind == "servers" else ()
+            if not left:
+                return Operation(wanted, Change(wanted.title, title, Action.NO_OP, ""))
+            before = {"floating_ip": [one["floating_ip_address"] for one in left]}
+            return Operation(wanted, Change(wanted.title, title, Action.DELETE, "its floating IP is left", before))
         users = tuple(title for title, needs in self._used.items() if wanted.title in needs)
-        change = Change(
-            wanted.title,
-            KINDS[wanted.kind].title,
-            Action.DELETE,
-            "shall be absent",
-            {"id": there["id"]},
-            None,
-            needs=users,
-        )
+        change = Change(wanted.title, title, Action.DELETE, "shall be absent", {"id": there["id"]}, needs=users)
         return Operation(wanted, change, there)
 
     @cached_property
     def _used(self) -> dict[str, set[str]]:
         """What each of the cell's resources needs, as the cell says it and as it is: that can't go before it."""
-        there = {
-            (one.kind, str(listed["id"])): one.title
-            for one in self.spec.resources
-            for listed in self.state.find(one.kind, one.name)[:1]
-        }
+        there = {key: one.title for key, one in self._own.items()}
         found = {one.title: set(self.needs(one)) for one in self.spec.resources}
         for (kind, identifier), title in there.items():
             [listed] = self.state.find(kind, identifier)
@@ -243,11 +251,29 @@ class Planner:
         if len(found) > 1:
             raise _ambiguous(kind, text, found, wanted.title)
         if found:
-            return str(found[0]["id"])
+            identifier = str(found[0]["id"])
+            return self._anew(wanted, kind, identifier) or identifier
         title = self._titles.get((kind, text))
         if title is None and not self.spec.absent:
             raise self._unknown(wanted, kind, text)
         return title or text
+
+    def _anew(self, wanted: Wanted, kind: str, identifier: str) -> str | None:
+        """Return the title of the cell's own resource where that is to be replaced: it will have another ID."""
+        own = self._own.get((kind, identifier))
+        if own is None or self.spec.absent or (wanted.kind, kind) in MOVED:
+            return None
+        operation = self._operation(own)
+        return own.title if operation and operation.change.action is Action.REPLACE else None
+
+    @cached_property
+    def _own(self) -> dict[tuple[str, str], Wanted]:
+        """The cell's resources that are there, by kind and ID."""
+        return {
+            (one.kind, str(listed["id"])): one
+            for one in self.spec.resources
+            for listed in self.state.find(one.kind, one.name)[:1]
+        }
 
     def _unknown(self, wanted: Wanted, kind: str, text: str) -> InvalidSpec:
         names = [*self.state.names(kind), *(one.name for one in self.spec.resources if one.kind == kind)]
@@ -294,6 +320,11 @@ class Planner:
                     yield from self._titles_in(known.fields[key], inner)
         elif known.refers and (known.refers, value) in self._titles:
             yield self._titles[known.refers, value]
+
+
+def _texts(value: Any) -> str:
+    """Return a label in a form that is the same for a name and for the list of one that it may be written as."""
+    return str(value if isinstance(value, (list, dict)) else [value])
 
 
 def _references(known: Field, value: Any) -> Iterator[tuple[str, str]]:

@@ -6,26 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, ToolFailed
-from jupyter_runbook.providers.openstack.views import INTERFACES
+from jupyter_runbook.providers.openstack.views import INTERFACES, MADE, made_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from jupyter_runbook.providers.openstack.cloud import Cloud
     from jupyter_runbook.providers.openstack.state import Listed
     from jupyter_runbook.providers.openstack.watch import Watch
 
-__all__ = ["MADE", "Servers", "floating_of"]
-
-#: The description of a floating IP that was made for a server: it goes with that one. Another one stays when its server
-#: goes. It is given by the call that makes it, so that a run which dies right then leaves none that nobody knows.
-MADE = "made by jupyter-runbook for its server"
-
-
-def floating_of(server: str, lists: Mapping[str, Sequence[Listed]]) -> list[Listed]:
-    """Return a server's floating IPs, from what was listed."""
-    ports = {one["id"] for one in lists.get("ports", ()) if one["device_id"] == server}
-    return [one for one in lists.get("floating_ips", ()) if one["port_id"] in ports]
+__all__ = ["Servers"]
 
 
 class Servers:
@@ -85,12 +75,18 @@ class Servers:
         if wanted:
             self._take(wanted, port)
         else:
-            network.create_ip(floating_network_id=self._outside(port), port_id=port["id"], description=MADE)
+            told = made_for(str(self.watch.find("servers", lambda one: bool(one["id"] == server))[0]["name"]))
+            # One that a run which died had made, or had taken from the server before this one.
+            left = next((one for one in network.ips(description=told) if not one.port_id), None)
+            if left:
+                network.update_ip(left, port_id=port["id"])
+            else:
+                network.create_ip(floating_network_id=self._outside(port), port_id=port["id"], description=told)
 
     def let_go(self, floating: Iterable[Listed]) -> None:
         """Release those of a server's floating IPs that were made for it."""
         for one in floating:
-            if one.get("description") == MADE:
+            if str(one.get("description")).startswith(MADE):
                 self.cloud.connection.network.delete_ip(one["id"])
 
     def move(self, floating: Listed, server: str) -> None:
@@ -99,7 +95,7 @@ class Servers:
 
     def _let_go(self, floating: Any) -> None:
         network = self.cloud.connection.network
-        if floating.description == MADE:
+        if str(floating.description).startswith(MADE):
             network.delete_ip(floating)
         else:
             network.update_ip(floating, port_id=None)

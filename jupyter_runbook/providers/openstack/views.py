@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.providers.openstack.state import CloudState, Listed
 
-__all__ = ["INTERFACES", "fault_of", "viewed"]
+__all__ = ["INTERFACES", "MADE", "fault_of", "floating_of", "made_for", "viewed"]
 
+#: How the description of a floating IP begins that was made for a server: it goes with that one. Another one stays when
+#: its server goes. It is given by the call that makes it, so that a run which dies right then leaves none that nobody
+#: knows.
+MADE = "made by jupyter-runbook for server "
 # The status of a server whose ports and disks are yet to come.
 BUILDING = "BUILD"
 #: A router's ports that a subnet hangs on, by the beginning of their owner's name; others are its own business.
@@ -29,6 +33,29 @@ def viewed(kind: str, listed: Listed, state: CloudState) -> dict[str, Any]:
         found[name] = UNKNOWN if value is None and known.form != "text" else value
     view = _VIEWS.get(kind)
     return {**found, **(view(listed, state) if view else {})}
+
+
+def made_for(server: str) -> str:
+    """Return the description of a floating IP that is made for a server of a name."""
+    return MADE + server
+
+
+def floating_of(server: str, name: str, state: CloudState) -> list[Listed]:
+    """Return a server's floating IPs: those that lead to it, and those made for it that lead nowhere.
+
+    Parameters
+    ----------
+    server
+        Its ID; empty for one that is not there.
+    name
+        Its name.
+    state
+        What was listed.
+    """
+    ports = state.ports(server) if server else ()
+    there = [one for port in ports for one in state.floating(port["id"])]
+    left = [one for one in state.lists.get("floating_ips", ()) if not one["port_id"]]
+    return there + [one for one in left if one.get("description") == made_for(name)]
 
 
 def fault_of(listed: Listed) -> str:

@@ -13,8 +13,8 @@ from jupyter_runbook.providers.openstack.compare import UNKNOWN
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.parts import Parts
 from jupyter_runbook.providers.openstack.planning import KEPT
-from jupyter_runbook.providers.openstack.servers import Servers, floating_of
-from jupyter_runbook.providers.openstack.views import fault_of
+from jupyter_runbook.providers.openstack.servers import Servers
+from jupyter_runbook.providers.openstack.views import fault_of, floating_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,12 +74,18 @@ class Work:
     def _replace(self, operation: Operation) -> Listed:
         """Take a resource away and make it anew; what a server had beside itself comes along."""
         values = self._values(operation)
-        if operation.wanted.kind != "servers":
+        kind, identifier = operation.wanted.kind, str((operation.there or {})["id"])
+        if kind != "servers":
+            back = self.parts.let_go(kind, identifier)
             self._delete(operation)
-            return self._create(operation, values)
-        lists, there = self.planner.state.lists, operation.there or {}
+            made = self._create(operation, values)
+            if back:
+                self._settle(operation.wanted, str(made["id"]))
+                self.parts.take_back(kind, str(made["id"]), back)
+            return made
+        there, state = operation.there or {}, self.planner.state
         before = self.planner.state.fields("servers", there)
-        floating = floating_of(str(there["id"]), lists)
+        floating = floating_of(identifier, operation.wanted.name, state)
         self._delete(operation, leave=floating)
         kept = {name: before[name] for name in KEPT if before[name] is not UNKNOWN and before[name]}
         return self._create(operation, {**kept, **values}, floating)
@@ -116,12 +122,15 @@ class Work:
 
     def _delete(self, operation: Operation, leave: Sequence[Listed] = ()) -> None:
         wanted, there = operation.wanted, operation.there or {}
-        identifier = str(there["id"])
+        identifier = str(there.get("id") or "")
         if wanted.kind == "routers":
             for subnet in self.planner.state.fields("routers", there)["interfaces"]:
                 self.cloud.service("routers").remove_interface_from_router(identifier, subnet_id=subnet)
         if wanted.kind == "servers":
-            self.servers.let_go([one for one in floating_of(identifier, self.planner.state.lists) if one not in leave])
+            own = floating_of(identifier, wanted.name, self.planner.state)
+            self.servers.let_go([one for one in own if one not in leave])
+            if not identifier:
+                return
         api_of(self.cloud, wanted.kind).delete(identifier)
         if KINDS[wanted.kind].ready:
             self.watch.until(wanted.kind, identifier, lambda found: found is None, f"{wanted.title} does not go")

@@ -1,6 +1,6 @@
 """Run a cell of %%os again and again, each time in a process that dies by SIGKILL once its first write is answered.
 
-    python -m tests.providers.openstack.dying FOLDER CELL
+    python -m tests.providers.openstack.dying FOLDER CELL [OPTIONS]
 
 What a service was asked for by then stays; what the process had in mind is lost. It ends with the first run that has
 nothing more to write, and says how many died and how that one ended.
@@ -53,7 +53,7 @@ def _run() -> int:
     Requests.send = dying  # type: ignore[method-assign, assignment]
     folder = Path(sys.argv[1])
     os.chdir(folder)
-    record = Bench(folder, Session(folder), point=OS).run(sys.argv[2]).record
+    record = Bench(folder, Session(folder), point=OS).run(*sys.argv[2:]).record
     return 0 if record.status in {"ok", "changed"} else 1
 
 

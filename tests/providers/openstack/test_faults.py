@@ -33,13 +33,19 @@ servers:
 """
 
 
-def test_a_run_that_dies_after_each_write_ends_with_no_duplicate(lab: Lab) -> None:
-    """TRAPS, OpenStack 3, at every write there is: each run dies once its first one is answered."""
-    before = lab.there()
-    command = [sys.executable, "-m", "tests.providers.openstack.dying", str(lab.bench.root), CELL]
+def deaths(lab: Lab, *cell: str) -> int:
+    """Run a cell until no run dies any more, and return how many did."""
+    command = [sys.executable, "-m", "tests.providers.openstack.dying", str(lab.bench.root), *cell]
     run = subprocess.run(command, cwd=ROOT, check=True, timeout=240, capture_output=True, text=True)
     died, code = map(int, run.stdout.split()[-2:])
     assert code == 0
+    return died
+
+
+def test_a_run_that_dies_after_each_write_ends_with_no_duplicate(lab: Lab) -> None:
+    """TRAPS, OpenStack 3, at every write there is: each run dies once its first one is answered."""
+    before = lab.there()
+    died = deaths(lab, CELL)
     # As many as there are resources and parts of them, less those that were asked for side by side.
     assert died > len(("router", "interface", "subnet", "server", "volume", "floating IP"))
     assert lab.run(CELL).status is Status.OK
@@ -48,6 +54,25 @@ def test_a_run_that_dies_after_each_write_ends_with_no_duplicate(lab: Lab) -> No
     assert (there["networks"], there["routers"], len(there["floating IPs"])) == (["back"], ["out"], 2)
     assert there["security groups"] == ["default", "web"]
     lab.up(CELL, "--absent")
+    assert lab.there() == before
+
+
+def test_a_replace_that_dies_after_each_write_ends_as_one_that_lives(lab: Lab) -> None:
+    """TRAPS, OpenStack 3 and 10: the floating IP that the server had is on the new one, and none is left."""
+    before = lab.there()
+    lab.up(CELL)
+    [volume] = lab.cloud.block_storage.volumes()
+    addresses = {one.floating_ip_address for one in lab.cloud.network.ips()}
+    larger = CELL.replace("{name: web1, image: debian, flavor: m1.tiny", "{name: web1, image: debian, flavor: m1.small")
+    assert deaths(lab, larger, "--allow-replace") >= len(("delete", "create", "floating IP", "volume"))
+    assert lab.run(larger).status is Status.OK
+    assert {one.floating_ip_address for one in lab.cloud.network.ips()} == addresses
+    servers = {one.name: one for one in lab.cloud.compute.servers()}
+    assert servers["web1"].flavor.name == "m1.small"
+    [volume] = lab.cloud.block_storage.volumes()
+    assert [one["server_id"] for one in volume.attachments] == [servers["web1"].id]
+    # A removal that dies on the way is ended by the next one.
+    assert deaths(lab, larger, "--absent")
     assert lab.there() == before
 
 

@@ -180,6 +180,41 @@ servers:
     assert lab.there() == before
 
 
+def test_what_is_replaced_is_given_back_to_those_that_had_it(lab: Lab, admin: Any) -> None:
+    before = lab.there()
+    fast = admin.block_storage.create_type(name="lab-fast")
+    try:
+        body = """
+networks: [{name: back, mtu: 1400}, {name: other, mtu: 1400}]
+subnets:
+  - {name: back, network: back, cidr: 10.9.0.0/24}
+  - {name: other, network: other, cidr: 10.8.0.0/24}
+routers: [{name: out, interfaces: [back, other]}]
+volumes: [{name: data, size: 1}]
+servers: [{name: a, image: debian, flavor: m1.tiny, networks: [other], volumes: [data]}]
+"""
+        lab.up(body)
+        changed = body.replace("size: 1}", "size: 1, volume_type: lab-fast}").replace("10.9.0.0/24", "10.10.0.0/24")
+        record = lab.up(changed, "--allow-replace")
+        assert {row: one for row, one in told(record).items() if one[0] != "no-op"} == {
+            "subnet back": ("replace", "cidr"),
+            "volume data": ("replace", "volume_type; attachments come along"),
+        }
+        [volume] = lab.cloud.block_storage.volumes()
+        [server] = lab.cloud.compute.servers()
+        assert [one["server_id"] for one in volume.attachments] == [server.id]
+        lab.up(changed, "--absent")
+        assert lab.there() == before
+    finally:
+        for one in lab.cloud.compute.servers():
+            lab.cloud.compute.delete_server(one)
+            lab.cloud.compute.wait_for_delete(one)
+        for one in lab.cloud.block_storage.volumes():
+            lab.cloud.block_storage.delete_volume(one)
+            lab.cloud.block_storage.wait_for_delete(one)
+        admin.block_storage.delete_type(fast)
+
+
 def test_a_full_quota_is_told_before_anything_is_made(lab: Lab, admin: Any) -> None:
     """TRAPS, OpenStack 4."""
     before = lab.there()

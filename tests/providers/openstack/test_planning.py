@@ -137,6 +137,40 @@ def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
     assert changes["subnet back"].needs == ("server web",)
 
 
+def test_what_refers_to_what_is_made_anew_changes_with_it() -> None:
+    """A server's flavor of the same name is another one, and so is its port."""
+    flavors = ({"id": "f1", "name": "small", "ram": 512, "vcpus": 1},)
+    body = (
+        "flavors: [{name: small, ram: 1024, vcpus: 1}]\n"
+        "servers: [{name: web, image: debian, flavor: small}]\n"
+        "networks: [{name: back, mtu: 1450}]"
+    )
+    changes = planned(body, {**CLOUD, "flavors": flavors})
+    assert changes["flavor small"].action is Action.REPLACE
+    server = changes["server web"]
+    assert (server.action, server.after["flavor"]) == (Action.REPLACE, {"made anew": "small"})
+    assert "flavor small" in server.needs
+    assert changes["network back"].action is Action.NO_OP
+
+
+def test_what_a_volume_is_attached_to_comes_along() -> None:
+    volume = {"id": "d1", "name": "data", "size": 1, "volume_type": "slow", "attachments": [{"server_id": "v1"}]}
+    server = {**SERVER, "attached_volumes": [{"id": "d1"}]}
+    body = "volumes: [{name: data, size: 1, volume_type: fast}]\nservers: [{name: web, volumes: [data]}]"
+    changes = planned(body, {**CLOUD, "volumes": (volume,), "servers": (server,)})
+    assert changes["volume data"].reason == "volume_type; attachments come along"
+    assert changes["volume data"].before == {"attachments": ["web"], "volume_type": "slow"}
+    assert changes["server web"].action is Action.NO_OP
+
+
+def test_a_floating_ip_that_is_left_is_known() -> None:
+    left = {"id": "a2", "port_id": None, "floating_ip_address": "172.30.0.8"}
+    for described, action in (("made by jupyter-runbook for server gone", Action.DELETE), ("mine", Action.NO_OP)):
+        lists = {**CLOUD, "floating_ips": ({**left, "description": described},)}
+        [change] = planned("servers: [gone]", lists, absent=True).values()
+        assert change.action is action
+
+
 def test_names_alone_go_in_the_right_order() -> None:
     """What needs what is told by the cloud where the cell does not say it."""
     body = "networks: [back]\nsubnets: [back]\nrouters: [out]\nsecurity_groups: [web]\nkeypairs: [k]\nservers: [web]"
