@@ -1,8 +1,10 @@
 """``%%os``: a tenant's infrastructure, planned and converged.
 
 The way of a cell: `body` reads it by the declarations in `kinds`; `cloud` lists what there is, a call a kind, as a
-`state`; `planning` compares (`compare`) and says what is to be done; `work` does it, by what `calls` makes of a
-resource's values, and `watch` waits for all that wait.
+`state`, which `views` shows as a cell would write it; `local` reads the files here that it names, and `quotas` how much
+room there is. `planning` compares (`compare`) and says what is to be done; `work` does it: `api` makes, changes and
+takes away by what `calls` makes of a resource's values, `parts` and `servers` do what has calls of its own, and `watch`
+waits for all that wait. `tables` tells what is there: rows, tables, an inventory.
 """
 
 from __future__ import annotations
@@ -31,11 +33,22 @@ __all__ = ["OpenStack"]
 # Seconds between looks at what was made, while a service does not show it yet.
 LAGS = (0.2, 0.5, 1.0, 2.0)
 
+
+def _told(kind: str) -> str:
+    """Return a kind's fields for the help."""
+    known = KINDS[kind]
+    text = f"{kind}: {', '.join((known.identity, *known.fields))}"
+    return textwrap.fill(text, 116, subsequent_indent="    ")
+
+
+FIELDS = "\n".join(_told(kind) for kind in NAMED if KINDS[kind].fields)
 BODY = f"""a mapping of kinds to lists of resources, with openstacksdk's attribute names:
 {textwrap.fill(", ".join(NAMED), 110)}.
 A reference is written with _id left off (network: back) and takes a name or an ID, of the cell's own or of the cloud's.
 What is not given is not compared; a name alone is a resource that has to be there. Cells with nothing but kinds
-(servers:) and names show tables of what is there."""
+(servers:) and names show tables of what is there.
+
+{FIELDS}"""
 
 EXAMPLE = """%%os --cloud sandbox
 networks:

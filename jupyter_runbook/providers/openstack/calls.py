@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "ports": ("tags",),
     "floating_ips": ("tags",),
     "routers": ("interfaces", "tags"),
+    "volumes": ("is_bootable",),
     "servers": ("volumes", "floating_ip"),
 }
 #: The fields that the call which makes a resource takes, and that have calls of their own later.

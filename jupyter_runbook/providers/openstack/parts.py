@@ -53,6 +53,7 @@ class Parts:
             ("servers", "tags"): servers.tags,
             ("servers", "volumes"): servers.volumes,
             ("users", "roles"): self._roles,
+            ("volumes", "is_bootable"): self._bootable,
             ("volumes", "metadata"): self._describe,
             ("volumes", "size"): self._extend,
         }
@@ -148,6 +149,9 @@ class Parts:
 
     def _extend(self, volume: str, _before: Any, size: int) -> None:
         self.cloud.connection.block_storage.extend_volume(volume, size)
+
+    def _bootable(self, volume: str, _before: Any, after: bool) -> None:  # noqa: FBT001 -- as the cell has it
+        self.cloud.connection.block_storage.set_volume_bootable_status(volume, after)
 
     def _describe(self, volume: str, _before: Any, metadata: Mapping[str, str]) -> None:
         self.cloud.connection.block_storage.set_volume_metadata(volume, **metadata)
