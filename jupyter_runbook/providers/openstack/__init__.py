@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyter_runbook.errors import NotApproved
+from jupyter_runbook.errors import NotApproved, Unreachable
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.openstack.body import NAMED, OpenStackSpec, read_body
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenStack"]
 
+# Seconds that it may take to list everything.
+LONGEST = 900.0
 # Seconds between looks at what was made, while a service does not show it yet.
 LAGS = (0.2, 0.5, 1.0, 2.0)
 
@@ -86,6 +88,8 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         self._clouds: dict[str | None, Cloud] = {}
         # The files of private keys that cells have named, by cloud and keypair.
         self._keys: dict[str, dict[str, str]] = {}
+        # What the cells of a dry run would have made, by cloud: the next ones refer to it.
+        self._promised: dict[str, set[tuple[str, str]]] = {}
         self._watch: Watch | None = None
         self._planned: tuple[CloudState, Planner, dict[str, Operation]] | None = None
 
@@ -99,6 +103,14 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
     def observe(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
         """List every kind that the cell needs, side by side."""
+        try:
+            return ctx.stop.bounded(lambda: self._observed(spec, ctx), LONGEST)
+        except TimeoutError:
+            raise Unreachable(f"the cloud has not told what there is within {LONGEST:.0f} s") from None
+
+    def _observed(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
+        from importlib.metadata import version
+
         from jupyter_runbook.providers.openstack.local import read_local
 
         cloud = self._cloud(spec)
@@ -106,6 +118,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         while True:
             ctx.stop.check()
             state = cloud.observe(kinds_needed(spec))
+            ctx.version("openstacksdk", version("openstacksdk"))
             if "quotas" in spec.kinds:
                 from jupyter_runbook.providers.openstack.quotas import read_quotas
 
@@ -133,6 +146,9 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         """Compare everything, field by field."""
         planner, operations = self._operations(spec, state)
         changes = tuple(one.change for one in operations.values())
+        if spec.dry:
+            made = {(one.wanted.kind, one.wanted.name) for one in operations.values() if one.there is None}
+            self._promised[state.cloud] |= set() if spec.absent else made
         if state.room:
             from jupyter_runbook.providers.openstack.quotas import asked_for, check_room
 
@@ -174,7 +190,8 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
     def _operations(self, spec: OpenStackSpec, state: CloudState) -> tuple[Planner, dict[str, Operation]]:
         """Return what a plan is made of; of many resources, each one's change asks for it."""
         if self._planned is None or self._planned[0] is not state:
-            planner = Planner(spec, state)
+            promised = self._promised.setdefault(state.cloud, set()) if spec.dry else set()
+            planner = Planner(spec, state, promised)
             self._planned = state, planner, {one.change.resource: one for one in planner.operations()}
         return self._planned[1:]
 

@@ -67,6 +67,8 @@ class OpenStackSpec:
         The kinds that the cell names without resources: they are read and shown.
     allowed
         Whether servers and volumes may be replaced: it was said, or somebody is asked, or nothing is done anyhow.
+    dry
+        Whether nothing is done.
     """
 
     cloud: str | None
@@ -74,6 +76,7 @@ class OpenStackSpec:
     resources: tuple[Wanted, ...]
     shown: tuple[str, ...] = ()
     allowed: bool = field(default=False, metadata=LOCAL)
+    dry: bool = field(default=False, metadata=LOCAL)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -106,7 +109,7 @@ def read_body(cell: Cell) -> OpenStackSpec:
             resources.append(wanted)
     options = cell.options
     allowed = bool(cell.own("allow_replace") or options.confirm or options.plan or options.check)
-    return OpenStackSpec(cell.own("cloud"), options.absent, tuple(resources), tuple(shown), allowed)
+    return OpenStackSpec(cell.own("cloud"), options.absent, tuple(resources), tuple(shown), allowed, options.check)
 
 
 def _resource(kind: str, node: Node) -> Wanted:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Cloud", "calls", "said"]
 
 WHERE = "clouds.yaml is looked for here, in ~/.config/openstack and in /etc/openstack; OS_CLIENT_CONFIG_FILE says where"
+# Seconds until a service has begun to answer.
+ANSWER = 60.0
 WRONG, FORBIDDEN, CONFLICT, TOO_MUCH = 400, 403, 409, 413
 
 
@@ -61,7 +63,10 @@ class Cloud:
         except ImportError:
             raise MissingDependency("%%os needs openstacksdk", hint="pip install openstacksdk") from None
         with calls():
-            return openstack.connect(cloud=self.given, app_name="jupyter-runbook")
+            connection = openstack.connect(cloud=self.given, app_name="jupyter-runbook")
+            # clouds.yaml may say how long an answer takes (api_timeout).
+            connection.session.timeout = connection.session.timeout or ANSWER
+            return connection
 
     @property
     def name(self) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts"]
 
+# Seconds that a service may take to keep an image once it has all of it.
+UPLOADED = 3600.0
 # What a rule in its one form has, in its order, as the service calls it.
 RULE = (
     *("direction", "ether_type", "protocol", "port_range_min", "port_range_max"),
@@ -116,7 +118,7 @@ class Parts:
     def _fill(self, image: str, _before: Any, file: str) -> None:
         with path_of(file).open("rb") as data:
             headers = {"Content-Type": "application/octet-stream"}
-            said(self.cloud.connection.image.put(f"/images/{image}/file", data=data, headers=headers))
+            said(self.cloud.connection.image.put(f"/images/{image}/file", data=data, headers=headers, timeout=UPLOADED))
 
     def _roles(self, user: str, before: Any, after: list[Mapping[str, str]]) -> None:
         identity = self.cloud.connection.identity

@@ -14,7 +14,7 @@ from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.views import fault_of, floating_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from jupyter_runbook.providers.openstack.body import OpenStackSpec, Wanted
     from jupyter_runbook.providers.openstack.kinds import Field
@@ -59,11 +59,14 @@ class Planner:
         What the cell says.
     state
         What the cloud has.
+    promised
+        The kinds and names of what other cells of a dry run would have made by now.
     """
 
-    def __init__(self, spec: OpenStackSpec, state: CloudState) -> None:
+    def __init__(self, spec: OpenStackSpec, state: CloudState, promised: Container[tuple[str, str]] = ()) -> None:
         self.spec = spec
         self.state = state
+        self.promised = promised
         self._titles = {(one.kind, one.name): one.title for one in spec.resources}
         # What is planned; None while it is at it.
         self._planned: dict[str, Operation | None] = {}
@@ -114,6 +117,8 @@ class Planner:
         values = self.resolved(wanted)
         if there is None:
             # With no other attribute it refers to one that is there.
+            if not wanted.values and (wanted.kind, wanted.name) in self.promised:
+                return Operation(wanted, self._change(wanted, Action.NO_OP, "", None, None))
             if not wanted.values:
                 raise self._unknown(wanted, wanted.kind, wanted.name)
             self._complete(wanted, "made")
@@ -254,7 +259,7 @@ class Planner:
             identifier = str(found[0]["id"])
             return self._anew(wanted, kind, identifier) or identifier
         title = self._titles.get((kind, text))
-        if title is None and not self.spec.absent:
+        if title is None and not self.spec.absent and (kind, text) not in self.promised:
             raise self._unknown(wanted, kind, text)
         return title or text
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +70,19 @@ def test_a_cloud_that_can_not_be_used(lab: Lab, line: str, kind: str, message: s
     error = failed(lab, NET, line)
     assert (error.kind, error.message[: len(message)]) == (kind, message)
     assert lab.there()["networks"] == []
+
+
+def test_a_service_that_never_answers_holds_nobody_up(lab: Lab, clouds: dict[str, dict[str, Any]]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        entry = {**clouds["password"], "auth": clouds["neutron"]["auth"]}
+        entry["network_endpoint_override"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        told = {"stopped": entry, "slow": {**entry, "api_timeout": 0.5}}
+        (lab.bench.root / "clouds.yaml").write_text(yaml.safe_dump({"clouds": told}))
+        begun = time.monotonic()
+        error = failed(lab, NET, "--cloud stopped --timeout 2")
+        assert (error.kind, error.message) == ("timeout", "it took longer than 2 s")
+        assert time.monotonic() - begun < 4
+        assert failed(lab, NET, "--cloud slow").kind == "unreachable"
 
 
 def test_no_clouds_yaml_at_all(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
