@@ -9,11 +9,12 @@ waits for all that wait. `tables` tells what is there: rows, tables, an inventor
 
 from __future__ import annotations
 
+import os
 import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyter_runbook.errors import NotApproved, Unreachable
+from jupyter_runbook.errors import AuthFailed, BadInput, NotApproved, Unreachable
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.openstack.body import NAMED, OpenStackSpec, read_body
@@ -85,7 +86,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
     )
 
     def __init__(self) -> None:
-        self._clouds: dict[str | None, Cloud] = {}
+        self._clouds: dict[tuple[str | None, ...], Cloud] = {}
         # The files of private keys that cells have named, by cloud and keypair.
         self._keys: dict[str, dict[str, str]] = {}
         # What the cells of a dry run would have made, by cloud: the next ones refer to it.
@@ -105,6 +106,10 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         """List every kind that the cell needs, side by side."""
         try:
             return ctx.stop.bounded(lambda: self._observed(spec, ctx), LONGEST)
+        except (AuthFailed, BadInput):
+            # Its entry is read anew, once somebody has mended it.
+            self._clouds.pop(_named(spec), None)
+            raise
         except TimeoutError:
             raise Unreachable(f"the cloud has not told what there is within {LONGEST:.0f} s") from None
 
@@ -199,4 +204,9 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
         """Return the cloud; its connection and token are kept from cell to cell."""
         from jupyter_runbook.providers.openstack.cloud import Cloud
 
-        return self._clouds.setdefault(spec.cloud, Cloud(spec.cloud))
+        return self._clouds.setdefault(_named(spec), Cloud(spec.cloud))
+
+
+def _named(spec: OpenStackSpec) -> tuple[str | None, ...]:
+    """Return what tells which cloud is meant: its name, where there is one, and where clouds are named."""
+    return spec.cloud, *(os.environ.get(name) for name in ("OS_CLOUD", "OS_CLIENT_CONFIG_FILE"))

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from jupyter_runbook.providers.openstack import quotas
+from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox
 from tests.openstack import connect
 
@@ -70,6 +71,13 @@ def test_a_cloud_that_can_not_be_used(lab: Lab, line: str, kind: str, message: s
     error = failed(lab, NET, line)
     assert (error.kind, error.message[: len(message)]) == (kind, message)
     assert lab.there()["networks"] == []
+
+
+def test_an_entry_that_was_mended_is_read_anew(lab: Lab, clouds: dict[str, dict[str, Any]]) -> None:
+    assert failed(lab, NET, "--cloud password").kind == "auth"
+    mended = {**clouds["password"], "auth": clouds["neutron"]["auth"]}
+    (lab.bench.root / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"password": mended}}))
+    assert lab.run(NET, "--cloud password --check").status is Status.PLANNED
 
 
 def test_a_service_that_never_answers_holds_nobody_up(lab: Lab, clouds: dict[str, dict[str, Any]]) -> None:
