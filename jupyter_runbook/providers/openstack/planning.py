@@ -108,8 +108,38 @@ class Planner:
 
     def needs(self, wanted: Wanted) -> tuple[str, ...]:
         """Return the titles of the cell's own resources that come before one."""
-        before = [one.title for one in self.spec.resources if one.kind in KINDS[wanted.kind].after]
+        after = KINDS[wanted.kind].after
+        before = [one.title for one in self.spec.resources if one.kind in after and self._leads(one, wanted)]
         return tuple(dict.fromkeys(title for title in (*self._referred(wanted), *before) if title != wanted.title))
+
+    def _leads(self, one: Wanted, wanted: Wanted) -> bool:
+        """Tell whether a subnet or a router is of a network that a resource is on; yes where that is not known."""
+        on = self._networks(wanted)
+        if not on:
+            return True
+        if one.kind == "subnets":
+            return self._key("networks", one.values.get("network")) in on
+        subnets = {self._key("subnets", name) for name in one.values.get("interfaces") or ()}
+        of = {
+            self._key("subnets", other.name): self._key("networks", other.values.get("network"))
+            for other in self.spec.resources
+            if other.kind == "subnets"
+        }
+        return one.kind != "routers" or any(of.get(subnet, subnet) in on or subnet not in of for subnet in subnets)
+
+    def _networks(self, wanted: Wanted) -> set[str]:
+        """Return the networks that a server or a port is on, by ID or name; empty where the cell does not say all."""
+        given = wanted.values.get("networks") or (
+            [{"network": wanted.values["network"]}] if wanted.kind == "ports" else []
+        )
+        if not all("network" in one for one in given):
+            return set()
+        return {self._key("networks", one["network"]) for one in given}
+
+    def _key(self, kind: str, text: Any) -> str:
+        """Return a resource's ID where it is there, else its name."""
+        found = self.state.find(kind, str(text))
+        return str(found[0]["id"]) if found else str(text)
 
     def _converge(self, wanted: Wanted) -> Operation:
         kind = KINDS[wanted.kind]

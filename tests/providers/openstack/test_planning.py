@@ -121,6 +121,21 @@ def test_what_is_made_comes_after_what_it_refers_to() -> None:
     assert changes["security group own"].needs == ()
 
 
+def test_what_a_server_is_not_on_does_not_hold_it_up() -> None:
+    changes = planned(
+        "networks: [{name: a, mtu: 1400}, {name: b, mtu: 1400}]\n"
+        "subnets:\n  - {name: a, network: a, cidr: 10.1.0.0/24}\n  - {name: b, network: b, cidr: 10.2.0.0/24}\n"
+        "routers: [{name: a, interfaces: [a]}, {name: b, interfaces: [b]}, {name: c, interfaces: [back]}]\n"
+        "ports: [{name: p, network: b}]\n"
+        "servers:\n  - {name: x, image: debian, flavor: small, networks: [a]}\n"
+        "  - {name: y, image: debian, flavor: small, networks: [{port: p}]}"
+    )
+    # Of a subnet that the cell does not have, nobody knows the network.
+    assert set(changes["server x"].needs) == {"network a", "subnet a", "router a", "router c"}
+    assert set(changes["port p"].needs) == {"network b", "subnet b"}
+    assert {"port p", "subnet b", "router b"} <= set(changes["server y"].needs)
+
+
 def test_what_shall_be_gone_goes_after_what_refers_to_it() -> None:
     changes = planned(
         "networks: [back, front]\nsubnets: [{name: back, network: back, cidr: 10.0.0.0/24}]\n"
