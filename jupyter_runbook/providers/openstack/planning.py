@@ -118,20 +118,19 @@ class Planner:
         if not on:
             return True
         if one.kind == "subnets":
-            return self._key("networks", one.values.get("network")) in on
+            return "network" not in one.values or self._key("networks", one.values["network"]) in on
         subnets = {self._key("subnets", name) for name in one.values.get("interfaces") or ()}
         of = {
             self._key("subnets", other.name): self._key("networks", other.values.get("network"))
             for other in self.spec.resources
-            if other.kind == "subnets"
+            if other.kind == "subnets" and "network" in other.values
         }
         return one.kind != "routers" or any(of.get(subnet, subnet) in on or subnet not in of for subnet in subnets)
 
     def _networks(self, wanted: Wanted) -> set[str]:
         """Return the networks that a server or a port is on, by ID or name; empty where the cell does not say all."""
-        given = wanted.values.get("networks") or (
-            [{"network": wanted.values["network"]}] if wanted.kind == "ports" else []
-        )
+        own = [{"network": wanted.values["network"]}] if "network" in wanted.values else []
+        given = wanted.values.get("networks") or own
         if not all("network" in one for one in given):
             return set()
         return {self._key("networks", one["network"]) for one in given}
