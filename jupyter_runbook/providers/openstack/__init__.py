@@ -2,9 +2,9 @@
 
 The way of a cell: `body` reads it by the declarations in `kinds`; `cloud` lists what there is, a call a kind, as a
 `state`, which `views` shows as a cell would write it; `local` reads the files here that it names, and `quotas` how much
-room there is. `planning` compares (`compare`) and says what is to be done; `work` does it: `api` makes, changes and
-takes away by what `calls` makes of a resource's values, `parts` and `servers` do what has calls of its own, and `watch`
-waits for all that wait. `tables` tells what is there: rows, tables, an inventory.
+room there is. `planning` compares (`compare`) and says what is to be done, and `order` what comes first. `work` does
+it: `api` makes, changes and takes away by what `calls` makes of a resource's values, `parts` and `servers` do what has
+calls of its own, and `watch` waits for all that wait. `tables` tells what is there: rows, tables, an inventory.
 """
 
 from __future__ import annotations

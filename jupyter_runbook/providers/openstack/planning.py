@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, InvalidSpec
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.openstack.compare import UNKNOWN, Difference, differences
 from jupyter_runbook.providers.openstack.kinds import KINDS
+from jupyter_runbook.providers.openstack.order import Order
 from jupyter_runbook.providers.openstack.views import fault_of, floating_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Mapping
 
     from jupyter_runbook.providers.openstack.body import OpenStackSpec, Wanted
     from jupyter_runbook.providers.openstack.kinds import Field
@@ -67,7 +67,7 @@ class Planner:
         self.spec = spec
         self.state = state
         self.promised = promised
-        self._titles = {(one.kind, one.name): one.title for one in spec.resources}
+        self.order = Order(spec, state)
         # What is planned; None while it is at it.
         self._planned: dict[str, Operation | None] = {}
 
@@ -105,40 +105,6 @@ class Planner:
             else self._value(wanted, known[name], value)
             for name, value in wanted.values.items()
         }
-
-    def needs(self, wanted: Wanted) -> tuple[str, ...]:
-        """Return the titles of the cell's own resources that come before one."""
-        after = KINDS[wanted.kind].after
-        before = [one.title for one in self.spec.resources if one.kind in after and self._leads(one, wanted)]
-        return tuple(dict.fromkeys(title for title in (*self._referred(wanted), *before) if title != wanted.title))
-
-    def _leads(self, one: Wanted, wanted: Wanted) -> bool:
-        """Tell whether a subnet or a router is of a network that a resource is on; yes where that is not known."""
-        on = self._networks(wanted)
-        if not on:
-            return True
-        if one.kind == "subnets":
-            return "network" not in one.values or self._key("networks", one.values["network"]) in on
-        subnets = {self._key("subnets", name) for name in one.values.get("interfaces") or ()}
-        of = {
-            self._key("subnets", other.name): self._key("networks", other.values.get("network"))
-            for other in self.spec.resources
-            if other.kind == "subnets" and "network" in other.values
-        }
-        return one.kind != "routers" or any(of.get(subnet, subnet) in on or subnet not in of for subnet in subnets)
-
-    def _networks(self, wanted: Wanted) -> set[str]:
-        """Return the networks that a server or a port is on, by ID or name; empty where the cell does not say all."""
-        own = [{"network": wanted.values["network"]}] if "network" in wanted.values else []
-        given = wanted.values.get("networks") or own
-        if not all("network" in one for one in given):
-            return set()
-        return {self._key("networks", one["network"]) for one in given}
-
-    def _key(self, kind: str, text: Any) -> str:
-        """Return a resource's ID where it is there, else its name."""
-        found = self.state.find(kind, str(text))
-        return str(found[0]["id"]) if found else str(text)
 
     def _converge(self, wanted: Wanted) -> Operation:
         kind = KINDS[wanted.kind]
@@ -216,21 +182,9 @@ class Planner:
                 return Operation(wanted, Change(wanted.title, title, Action.NO_OP, ""))
             before = {"floating_ip": [one["floating_ip_address"] for one in left]}
             return Operation(wanted, Change(wanted.title, title, Action.DELETE, "its floating IP is left", before))
-        users = tuple(title for title, needs in self._used.items() if wanted.title in needs)
+        users = tuple(title for title, needs in self.order.used.items() if wanted.title in needs)
         change = Change(wanted.title, title, Action.DELETE, "shall be absent", {"id": there["id"]}, needs=users)
         return Operation(wanted, change, there)
-
-    @cached_property
-    def _used(self) -> dict[str, set[str]]:
-        """What each of the cell's resources needs, as the cell says it and as it is: that can't go before it."""
-        there = {key: one.title for key, one in self._own.items()}
-        found = {one.title: set(self.needs(one)) for one in self.spec.resources}
-        for (kind, identifier), title in there.items():
-            [listed] = self.state.find(kind, identifier)
-            for name, value in self.state.fields(kind, listed).items():
-                known = KINDS[kind].fields[name]
-                found[title] |= {there[one] for one in _references(known, value) if one in there} - {title}
-        return found
 
     def _waiting(self, wanted: Wanted, status: str) -> Change:
         """Return the change of a resource that somebody, a run that died perhaps, has asked for already."""
@@ -241,12 +195,14 @@ class Planner:
             f"is in {status}: wait",
             {"status": status},
             {"status": KINDS[wanted.kind].ready[0]},
-            needs=self.needs(wanted),
+            needs=self.order.needs(wanted),
             writes=False,
         )
 
     def _change(self, wanted: Wanted, action: Action, reason: str, before: Any, after: Any) -> Change:
-        return Change(wanted.title, KINDS[wanted.kind].title, action, reason, before, after, needs=self.needs(wanted))
+        return Change(
+            wanted.title, KINDS[wanted.kind].title, action, reason, before, after, needs=self.order.needs(wanted)
+        )
 
     def _there(self, wanted: Wanted) -> Listed | None:
         found = self.state.find(wanted.kind, wanted.name)
@@ -275,7 +231,7 @@ class Planner:
         if isinstance(value, bool):
             return value
         found = self.state.find(known.refers, value)
-        if not found and (known.refers, value) not in self._titles:
+        if not found and (known.refers, value) not in self.order.titles:
             return value
         identifier = self._id(wanted, known.refers, value)
         return next((one["floating_ip_address"] for one in found if one["id"] == identifier), identifier)
@@ -287,27 +243,18 @@ class Planner:
         if found:
             identifier = str(found[0]["id"])
             return self._anew(wanted, kind, identifier) or identifier
-        title = self._titles.get((kind, text))
+        title = self.order.titles.get((kind, text))
         if title is None and not self.spec.absent and (kind, text) not in self.promised:
             raise self._unknown(wanted, kind, text)
         return title or text
 
     def _anew(self, wanted: Wanted, kind: str, identifier: str) -> str | None:
         """Return the title of the cell's own resource where that is to be replaced: it will have another ID."""
-        own = self._own.get((kind, identifier))
+        own = self.order.own.get((kind, identifier))
         if own is None or self.spec.absent or (wanted.kind, kind) in MOVED:
             return None
         operation = self._operation(own)
         return own.title if operation and operation.change.action is Action.REPLACE else None
-
-    @cached_property
-    def _own(self) -> dict[tuple[str, str], Wanted]:
-        """The cell's resources that are there, by kind and ID."""
-        return {
-            (one.kind, str(listed["id"])): one
-            for one in self.spec.resources
-            for listed in self.state.find(one.kind, one.name)[:1]
-        }
 
     def _unknown(self, wanted: Wanted, kind: str, text: str) -> InvalidSpec:
         names = [*self.state.names(kind), *(one.name for one in self.spec.resources if one.kind == kind)]
@@ -339,39 +286,10 @@ class Planner:
             if key in known.fields and one is not UNKNOWN
         }
 
-    def _referred(self, wanted: Wanted) -> Iterator[str]:
-        """Go through the titles of the cell's own resources that one refers to."""
-        for name, value in wanted.values.items():
-            yield from self._titles_in(KINDS[wanted.kind].fields[name], value)
-
-    def _titles_in(self, known: Field, value: Any) -> Iterator[str]:
-        if isinstance(value, list):
-            for one in value:
-                yield from self._titles_in(known, one)
-        elif isinstance(value, dict):
-            for key, inner in value.items():
-                if key in known.fields:
-                    yield from self._titles_in(known.fields[key], inner)
-        elif known.refers and (known.refers, value) in self._titles:
-            yield self._titles[known.refers, value]
-
 
 def _texts(value: Any) -> str:
     """Return a label in a form that is the same for a name and for the list of one that it may be written as."""
     return str(value if isinstance(value, (list, dict)) else [value])
-
-
-def _references(known: Field, value: Any) -> Iterator[tuple[str, str]]:
-    """Go through the kinds and IDs that a field refers to."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _references(known, one)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            if name in known.fields:
-                yield from _references(known.fields[name], one)
-    elif known.refers and isinstance(value, str):
-        yield known.refers, value
 
 
 def _ambiguous(kind: str, name: str, found: list[Listed], resource: str) -> Conflict:
