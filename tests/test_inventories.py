@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_runbook import inventory
 from jupyter_runbook.errors import AuthFailed, InvalidSpec, Unreachable
 from jupyter_runbook.inventories import hosts_of, target_of
+from jupyter_runbook.linemagic import run_line
 from jupyter_runbook.provider import Result
 from jupyter_runbook.ssh import Target, cause, target
 
@@ -120,3 +122,23 @@ def test_why_a_session_did_not_come_to_stand(said: str, kind: type[Exception], m
     error = cause(said)
     assert type(error) is kind
     assert error.message == message
+
+
+def test_what_bound_hosts_is_an_inventory() -> None:
+    groups = {"all": {"hosts": {"web1": {"ansible_host": "10.0.0.5"}}}, "front": {"hosts": {"web1": {}}}}
+    found = inventory(Result(inventory=groups))
+    assert found == groups
+    found["front"]["hosts"].clear()
+    assert groups["front"]["hosts"], "it is a copy"
+    assert inventory("web1, web2") == {"all": {"hosts": {"web1": {}, "web2": {}}}}
+    with pytest.raises(InvalidSpec, match="this result has no hosts"):
+        inventory(Result())
+
+
+def test_passwords_are_not_shown() -> None:
+    names = {"web": {"web1": {"ansible_password": "hunter2", "ansible_port": 22}}}
+    shown = run_line("inventory web", [], names, None, lambda: None)
+    assert (
+        shown
+        == "all:\n  hosts:\n    web1:\n      ansible_password: '[secret ansible_password]'\n      ansible_port: 22"
+    )

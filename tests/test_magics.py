@@ -108,6 +108,7 @@ BAD = [
     ("%runbook secret 1a", "can't be the name of a variable"),
     ("%runbook params", "the notebook's file is not known here"),
     ("%runbook params all", "%runbook can't read: params all"),
+    ("%runbook inventory nothing", "there is no variable nothing"),
 ]
 
 
@@ -131,7 +132,7 @@ def test_help_and_tab(lab: Kernel) -> None:
     assert "--creates" not in lab.complete("x = 3\nx.--c")
     assert "--creates" not in lab.complete("%%shell\necho --c")
     assert lab.complete("x = 3\n%runbook p") == ["params"]
-    assert set(lab.complete("%runbook ")) == {"params", "status", "secret"}
+    assert set(lab.complete("%runbook ")) == {"params", "status", "inventory", "secret"}
     assert "status" not in lab.complete("%runbook secret s")
 
 
