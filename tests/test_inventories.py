@@ -125,7 +125,10 @@ def test_why_a_session_did_not_come_to_stand(said: str, kind: type[Exception], m
 
 
 def test_what_bound_hosts_is_an_inventory() -> None:
-    groups = {"all": {"hosts": {"web1": {"ansible_host": "10.0.0.5"}}}, "front": {"hosts": {"web1": {}}}}
+    groups: dict[str, Any] = {
+        "all": {"hosts": {"web1": {"ansible_host": "10.0.0.5"}}},
+        "front": {"hosts": {"web1": {}}},
+    }
     found = inventory(Result(inventory=groups))
     assert found == groups
     found["front"]["hosts"].clear()
