@@ -111,7 +111,10 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
             self._clouds.pop(_named(spec), None)
             raise
         except TimeoutError:
-            raise Unreachable(f"the cloud has not told what there is within {LONGEST:.0f} s") from None
+            # The step's own deadline may be what was waited for.
+            ctx.stop.wait(1.0)
+            hint = "is it up? openstack catalog list shows its services"
+            raise Unreachable(f"the cloud has not told what there is within {LONGEST:.0f} s", hint=hint) from None
 
     def _observed(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
         from importlib.metadata import version

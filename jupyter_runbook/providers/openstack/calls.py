@@ -68,7 +68,10 @@ def update(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the call that changes some fields of a resource; empty where none is needed."""
     known = KINDS[kind]
     given = {
-        known.fields[field].sends or field: _sent(known.fields[field], value)
+        # No service takes null for a description that shall be none.
+        known.fields[field].sends or field: ""
+        if value is None and field == "description"
+        else _sent(known.fields[field], value)
         for field, value in values.items()
         if field not in (*PARTS.get(kind, ()), *LATER.get(kind, ()))
     }

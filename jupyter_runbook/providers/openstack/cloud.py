@@ -116,9 +116,10 @@ def _reported(one: Any, *, wire: bool) -> Listed:
     told: Listed = one.to_dict(computed=False, original_names=wire)
     if wire:
         return told
-    there, names = one._body.attributes, one._body_mapping()  # noqa: SLF001 -- nothing public tells null from nothing
+    names = one._body_mapping()  # noqa: SLF001 -- nothing public tells null from nothing
+    there = {names.get(key, key) for key in one._body.attributes}  # noqa: SLF001
     # The SDK has an empty list or false for some that are not there.
-    return {key: value for key, value in told.items() if value or names.get(key, key) in there}
+    return {key: value for key, value in told.items() if value or key in there}
 
 
 def said(answer: Any) -> Any:

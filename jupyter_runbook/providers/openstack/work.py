@@ -124,6 +124,9 @@ class Work:
         wanted, there = operation.wanted, operation.there or {}
         identifier = str(there.get("id") or "")
         if wanted.kind == "routers":
+            if there.get("routes"):
+                # An interface that a route leads over can't be taken away.
+                self.cloud.call("update", "routers", identifier, routes=[])
             for subnet in self.planner.state.fields("routers", there)["interfaces"]:
                 self.cloud.service("routers").remove_interface_from_router(identifier, subnet_id=subnet)
         if wanted.kind == "servers":
