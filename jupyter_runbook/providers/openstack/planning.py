@@ -139,7 +139,7 @@ class Planner:
             replaced = any(one.change == "replace" for one in found)
             reason = ", ".join(one.name for one in found)
             if replaced and wanted.kind in {"servers", "volumes"}:
-                along = self._along(there, wanted)
+                along = self._along(there, wanted, before)
                 before, after = {**along, **before}, {**along, **after}
                 reason += f"; {', '.join(along)} come along".replace("_", " ") if along else ""
             change = self._change(wanted, Action.REPLACE if replaced else Action.UPDATE, reason, before, after)
@@ -160,17 +160,19 @@ class Planner:
                 hint=f"give {' and '.join(missing)} as well",
             )
 
-    def _along(self, there: Listed, wanted: Wanted) -> dict[str, Any]:
-        """Return what comes along where a server or a volume is replaced, and what the cell does not say."""
+    def _along(self, there: Listed, wanted: Wanted, differs: Container[str]) -> dict[str, Any]:
+        """Return what comes along where a server or a volume is replaced: what is beside it, or not in the cell."""
         if wanted.kind == "volumes":
             servers = [self.state.name("servers", one["server_id"]) for one in there.get("attachments") or ()]
             return {"attachments": servers} if servers else {}
         fields, known = self.state.fields("servers", there), KINDS["servers"].fields
-        names = [name for name in (*KEPT, "floating_ip") if name not in wanted.values]
+        fixed = any({"port", "fixed_ip"} & one.keys() for one in wanted.values.get("networks") or ())
+        beside = ("volumes", "floating_ip", *(("networks",) if fixed else ()))
+        names = [*(name for name in KEPT if name not in (*wanted.values, *beside)), *beside]
         return {
             name: self.label(known[name], fields[name])
             for name in names
-            if fields[name] is not UNKNOWN and fields[name]
+            if name not in differs and fields[name] is not UNKNOWN and fields[name]
         }
 
     def _remove(self, wanted: Wanted) -> Operation:

@@ -98,7 +98,10 @@ def test_servers_with_all_that_they_need(lab: Lab) -> None:
     refused = lab.run(larger)
     assert refused.status is Status.FAILED
     assert refused.error
-    assert (refused.error.kind, refused.error.message) == ("not-approved", "server web1 would be replaced: flavor")
+    assert (refused.error.kind, refused.error.message) == (
+        "not-approved",
+        "server web1 would be replaced: flavor; volumes, floating ip come along",
+    )
     assert {one.name: one.id for one in lab.cloud.compute.servers()} == {name: one.id for name, one in servers.items()}
     address = next(
         one.floating_ip_address for one in lab.cloud.network.ips() if one.port_id in ports(lab, servers["web1"])
@@ -147,7 +150,7 @@ servers: [{name: a, image: debian, flavor: m1.tiny, networks: [{port: front}], s
     record = lab.run(larger, f"--confirm --plan {digest}")
     assert record.status is Status.CHANGED, record.error
     [change] = [row for row in record.changes if row.action != "no-op"]
-    assert (change.action, change.reason) == ("replace", "flavor; security groups, tags come along")
+    assert (change.action, change.reason) == ("replace", "flavor; security groups, tags, networks come along")
     [server] = lab.cloud.compute.servers()
     assert ("10.9.0.50" in str(server.addresses), server.tags) == (True, ["z"])
     assert lab.run(larger).status is Status.OK

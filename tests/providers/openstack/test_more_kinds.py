@@ -175,7 +175,7 @@ servers:
     volumes = {one.name or "unnamed": one for one in lab.cloud.block_storage.volumes()}
     assert {name: one.size for name, one in volumes.items()} == {"root": 1, "data": 1, "unnamed": 2}
     planned = lab.run(body.replace("boot_volume: root", "boot_volume: data"), "--check")
-    assert told(planned)["server a"] == ("replace", "boot_volume; security groups come along")
+    assert told(planned)["server a"] == ("replace", "boot_volume; security groups, volumes come along")
     lab.up(body, "--absent")
     assert lab.there() == before
 
