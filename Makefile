@@ -17,10 +17,10 @@ $(BIN)/uv:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 uv
 
-# The JupyterLab extension is built below, and only for those that show or test it.
+# With what the notebooks draw with. The JupyterLab extension is built below, and only for those that show or test it.
 .venv/.run: $(BIN)/uv pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python editables hatch-jupyter-builder hatchling
-	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation -e .
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[pandas]'
 	@touch $@
 
 .venv/.dev: .venv/.run
