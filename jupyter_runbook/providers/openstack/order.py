@@ -57,8 +57,9 @@ class Order:
 
     def _networks(self, wanted: Wanted) -> set[str]:
         """Return the networks that a server or a port is on, by ID or name; empty where the cell does not say all."""
-        own = [{"network": wanted.values["network"]}] if "network" in wanted.values else []
-        given = wanted.values.get("networks") or own
+        given = wanted.values.get("networks") if wanted.kind == "servers" else None
+        if given is None:
+            given = [{"network": wanted.values["network"]}] if "network" in wanted.values else []
         if not all("network" in one for one in given):
             return set()
         return {self._key("networks", one["network"]) for one in given}

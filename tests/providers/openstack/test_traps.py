@@ -135,22 +135,28 @@ def test_nothing_is_written_by_a_dry_run(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 def test_a_dry_run_knows_what_earlier_cells_would_have_made(lab: Lab) -> None:
     servers = """
-servers: [{name: a, image: debian, flavor: m1.tiny, networks: [back], security_groups: [web]}]
+servers: [{name: a, image: debian, flavor: m1.tiny, networks: [dry-back]}]
 """
     assert lab.run(servers, "--check").status is Status.FAILED
-    assert lab.run(NETWORKS, "--check").status is Status.PLANNED
+    assert lab.run("networks: [{name: dry-back, mtu: 1400}]", "--check").status is Status.PLANNED
     assert lab.run(servers, "--check").status is Status.PLANNED
     # For real, nothing is there yet.
     error = lab.run(servers).error
     assert error
-    assert error.message == "line 3: there is no network back in sandbox"
+    assert error.message == "line 3: there is no network dry-back in sandbox"
 
 
 def test_user_data_may_be_a_secret(lab: Lab) -> None:
     before = lab.there()
     body = f"""{NETWORKS}
 servers:
-  - {{name: a, image: debian, flavor: m1.tiny, networks: [back], user_data: "{{{{ SCRIPT }}}}", has_config_drive: true}}
+  - name: a
+    image: debian
+    flavor: m1.tiny
+    networks: [back]
+    user_data: "{{{{ SCRIPT }}}}"
+    has_config_drive: true
+    availability_zone: nova
 """
     word = "hunter2-hunter2"
     record = lab.up(body, SCRIPT=Secret(f"#!/bin/sh\necho {word}", name="SCRIPT"))
