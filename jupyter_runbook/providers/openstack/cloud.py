@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
@@ -62,6 +63,8 @@ class Cloud:
             import openstack
         except ImportError:
             raise MissingDependency("%%os needs openstacksdk", hint="pip install openstacksdk") from None
+        # What it warns of comes as an error of ours, and is no output of a cell's.
+        logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
         with calls():
             connection = openstack.connect(cloud=self.given, app_name="jupyter-runbook")
             # clouds.yaml may say how long an answer takes (api_timeout).
@@ -168,6 +171,8 @@ def _ours(error: Exception) -> RunbookError | None:
     if isinstance(error, login.Unauthorized) or "(HTTP 401)" in said:
         return AuthFailed(f"the cloud refuses the credentials: {said}", hint="look at the password in clouds.yaml")
     if isinstance(error, (login.ConnectFailure, login.EndpointNotFound, login.ConnectTimeout)):
+        # What follows is the same once more, in urllib3's words.
+        said = said.partition(": HTTPConnectionPool")[0].partition(": HTTPSConnectionPool")[0]
         return Unreachable(f"the cloud does not answer: {said}", hint="is its address in clouds.yaml right?")
     if isinstance(error, (sdk.SDKException, login.ClientException)):
         status = getattr(error, "status_code", None) or getattr(error, "http_status", None)

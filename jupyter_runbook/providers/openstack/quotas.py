@@ -133,8 +133,7 @@ def check_room(asked: Mapping[Counted, int], room: Mapping[Counted, int]) -> Non
         Something would be more than the project may have.
     """
     short = [
-        f"{count}{UNITS.get(key[1], '')} of {key[1].replace('_', ' ')} {'are' if count != 1 else 'is'} needed, "
-        f"{max(room[key], 0)}{UNITS.get(key[1], '')} left"
+        f"{key[1]}: {count}{UNITS.get(key[1], '')} needed, {max(room[key], 0)}{UNITS.get(key[1], '')} left"
         for key, count in asked.items()
         if count > 0 and key in room and count > room[key]
     ]

@@ -234,9 +234,9 @@ servers:
             assert record.error
             assert record.error.kind == "denied"
             for text in (
-                "2 of instances are needed, 1 left",
-                "1 of networks is needed, 0 left",
-                "9 GiB of gigabytes are needed, 5 GiB left",
+                "instances: 2 needed, 1 left",
+                "networks: 1 needed, 0 left",
+                "gigabytes: 9 GiB needed, 5 GiB left",
             ):
                 assert text in record.error.message
             assert lab.there() == before
