@@ -9,7 +9,7 @@ from jupyter_runbook.errors import Conflict, ToolFailed
 from jupyter_runbook.providers.openstack.views import INTERFACES, MADE, made_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from jupyter_runbook.providers.openstack.cloud import Cloud
     from jupyter_runbook.providers.openstack.state import Listed
@@ -71,17 +71,17 @@ class Servers:
                 self._let_go(one)
         if not after or (before and (after is True or before == wanted)):
             return
-        port = self._port(server)
         if wanted:
-            self._take(wanted, port)
+            self._take(wanted, server)
         else:
+            port, outside = self._way_out(server)
             told = made_for(str(self.watch.find("servers", lambda one: bool(one["id"] == server))[0]["name"]))
             # One that a run which died had made, or had taken from the server before this one.
             left = next((one for one in network.ips(description=told) if not one.port_id), None)
             if left:
-                network.update_ip(left, port_id=port["id"])
+                self.move(left, server)
             else:
-                network.create_ip(floating_network_id=self._outside(port), port_id=port["id"], description=told)
+                network.create_ip(floating_network_id=outside, port_id=port["id"], description=told)
 
     def let_go(self, floating: Iterable[Listed]) -> None:
         """Release those of a server's floating IPs that were made for it."""
@@ -91,7 +91,8 @@ class Servers:
 
     def move(self, floating: Listed, server: str) -> None:
         """Lead a floating IP to another server."""
-        self.cloud.connection.network.update_ip(floating["id"], port_id=self._port(server)["id"])
+        port, _ = self._way_out(server, floating["floating_network_id"])
+        self.cloud.connection.network.update_ip(floating["id"], port_id=port["id"])
 
     def _let_go(self, floating: Any) -> None:
         network = self.cloud.connection.network
@@ -100,28 +101,59 @@ class Servers:
         else:
             network.update_ip(floating, port_id=None)
 
-    def _take(self, address: str, port: Listed) -> None:
+    def _take(self, address: str, server: str) -> None:
         network = self.cloud.connection.network
-        found = list(network.ips(floating_ip_address=address))
-        if not found:
-            network.create_ip(floating_network_id=self._outside(port), floating_ip_address=address, port_id=port["id"])
-        elif found[0].port_id not in {None, port["id"]}:
+        found = next(iter(network.ips(floating_ip_address=address)), None)
+        if found is None:
+            port, outside = self._way_out(server)
+            network.create_ip(floating_network_id=outside, floating_ip_address=address, port_id=port["id"])
+        elif found.port_id is None:
+            self.move(found, server)
+        elif found.port_id not in {one["id"] for one in self._ports(server)}:
             # TRAPS, OpenStack 7: never another server's.
             raise Conflict(
-                f"the floating IP {address} is in use by another port, {found[0].port_id}",
+                f"the floating IP {address} is in use by another port, {found.port_id}",
                 hint="floating_ip: true gives the server one of its own",
             )
-        else:
-            network.update_ip(found[0], port_id=port["id"])
 
-    def _port(self, server: str) -> Listed:
-        ports = self.watch.find("ports", lambda one: bool(one["device_id"] == server))
-        if not ports:
+    def _ports(self, server: str) -> list[Listed]:
+        found = self.watch.find("ports", lambda one: bool(one["device_id"] == server))
+        if not found:
             raise ToolFailed("it has no port to give a floating IP to", hint="networks: [NAME] gives it one")
-        return ports[0]
+        return sorted(found, key=lambda one: str(one.get("created_at")))
 
-    def _outside(self, port: Listed) -> str:
-        """Return the network outside that the port's router leads to."""
+    def _way_out(self, server: str, outside: str | None = None) -> tuple[Listed, str]:
+        """Return the port of a server from which a router leads outside, and the network there.
+
+        Parameters
+        ----------
+        server
+            The server's ID.
+        outside
+            The network outside that it has to be; None is any.
+        """
+        ports = self._ports(server)
+        ways = [(port, network) for port in ports for network in self._outside(port)]
+        for port, network in ways:
+            if outside in {None, network}:
+                return port, network
+        if not ways and (known := outside or self._shared(ports)):
+            # A router of another project's is not listed: Neutron knows whether there is one.
+            return ports[0], known
+        raise ToolFailed(
+            "no router leads from its network outside",
+            hint="routers: [{name: out, external_gateway: …, interfaces: […]}]",
+        )
+
+    def _shared(self, ports: list[Listed]) -> str | None:
+        """Return the one network outside that there is, where a port is on a network that several projects share."""
+        on = {port["network_id"] for port in ports}
+        shared = self.watch.find("networks", lambda one: one["id"] in on and bool(one["is_shared"]))
+        there = self.watch.find("networks", lambda one: bool(one["is_router_external"]))
+        return str(there[0]["id"]) if shared and len(there) == 1 else None
+
+    def _outside(self, port: Listed) -> Iterator[str]:
+        """Yield the networks outside that a port's routers lead to."""
         subnets = {one["subnet_id"] for one in port["fixed_ips"]}
 
         def leads(one: Listed) -> bool:
@@ -132,11 +164,7 @@ class Servers:
         for router in self.watch.find(
             "routers", lambda one: one["id"] in routers and bool(one["external_gateway_info"])
         ):
-            return str(router["external_gateway_info"]["network_id"])
-        raise ToolFailed(
-            "no router leads from its network outside",
-            hint="routers: [{name: out, external_gateway: …, interfaces: […]}]",
-        )
+            yield str(router["external_gateway_info"]["network_id"])
 
     def _volume(self, volume: str, *statuses: str) -> None:
         def settled(found: Listed | None) -> bool:

@@ -269,3 +269,43 @@ def test_a_key_of_this_machine_is_kept(lab: Lab) -> None:
     refused = lab.run(body)
     assert refused.error
     assert "the key keys/lab can't be read" in refused.error.message
+
+
+INSIDE = """networks: [{name: inner, mtu: 1400}]
+subnets: [{name: inner, network: inner, cidr: 10.9.1.0/24}]
+"""
+
+
+def test_a_floating_ip_leads_to_the_network_that_has_a_router(lab: Lab) -> None:
+    networks = INSIDE.replace("networks: [", "networks: [{name: back, mtu: 1400}, ").replace(
+        "subnets: [", "subnets: [{name: back, network: back, cidr: 10.9.0.0/24}, "
+    )
+    body = f"""{networks}routers: [{{name: out, external_gateway: public, interfaces: [back]}}]
+servers:
+  - {{name: web, image: debian, flavor: m1.tiny, networks: [inner, back], floating_ip: true}}
+"""
+    lab.up(body)
+    [floating] = lab.cloud.network.ips()
+    assert floating.fixed_ip_address.startswith("10.9.0.")
+    # It comes along to the server that takes this one's place, and again the way that leads outside.
+    lab.up(body.replace("m1.tiny", "m1.small"), "--allow-replace")
+    [moved] = lab.cloud.network.ips()
+    assert (moved.id, moved.fixed_ip_address[:7]) == (floating.id, "10.9.0.")
+
+
+def test_a_floating_ip_by_a_router_of_another_project(lab: Lab, admin: Any) -> None:
+    """A member does not see it: Neutron alone knows that it leads outside."""
+    public = admin.network.find_network("public")
+    network = admin.network.create_network(name="lab-shared", is_shared=True, mtu=1400)
+    subnet = admin.network.create_subnet(network_id=network.id, name="lab-shared", cidr="10.9.2.0/24", ip_version=4)
+    router = admin.network.create_router(name="lab-shared", external_gateway_info={"network_id": public.id})
+    body = "servers: [{name: web, image: debian, flavor: m1.tiny, networks: [lab-shared], floating_ip: true}]"
+    try:
+        admin.network.add_interface_to_router(router, subnet_id=subnet.id)
+        lab.up(body)
+        lab.up(body, "--absent")
+        assert not list(lab.cloud.network.ips())
+    finally:
+        admin.network.remove_interface_from_router(router, subnet_id=subnet.id)
+        admin.network.delete_router(router)
+        admin.network.delete_network(network)
