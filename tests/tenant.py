@@ -161,10 +161,10 @@ def clear(cloud: Any) -> None:
         cloud.compute.delete_keypair(pair)
     for group in cloud.compute.server_groups():
         cloud.compute.delete_server_group(group)
-    _clear_networks(cloud.network)
+    _clear_networks(cloud.network, cloud.current_project_id)
 
 
-def _clear_networks(network: Any) -> None:
+def _clear_networks(network: Any, project: str) -> None:
     for address in network.ips():
         network.delete_ip(address)
     for router in network.routers():
@@ -173,7 +173,7 @@ def _clear_networks(network: Any) -> None:
         network.delete_router(router)
     for port in network.ports():
         network.delete_port(port)
-    for one in network.networks(is_router_external=False):
+    for one in network.networks(is_router_external=False, project_id=project):
         network.delete_network(one)
     for group in network.security_groups():
         if group.name != "default":

@@ -293,19 +293,24 @@ servers:
     assert (moved.id, moved.fixed_ip_address[:7]) == (floating.id, "10.9.0.")
 
 
-def test_a_floating_ip_by_a_router_of_another_project(lab: Lab, admin: Any) -> None:
-    """A member does not see it: Neutron alone knows that it leads outside."""
-    public = admin.network.find_network("public")
+@pytest.fixture
+def shared(admin: Any) -> Iterator[str]:
+    """Return a network of another project that all may use, behind a router that its members do not see."""
     network = admin.network.create_network(name="lab-shared", is_shared=True, mtu=1400)
     subnet = admin.network.create_subnet(network_id=network.id, name="lab-shared", cidr="10.9.2.0/24", ip_version=4)
-    router = admin.network.create_router(name="lab-shared", external_gateway_info={"network_id": public.id})
-    body = "servers: [{name: web, image: debian, flavor: m1.tiny, networks: [lab-shared], floating_ip: true}]"
-    try:
-        admin.network.add_interface_to_router(router, subnet_id=subnet.id)
-        lab.up(body)
-        lab.up(body, "--absent")
-        assert not list(lab.cloud.network.ips())
-    finally:
-        admin.network.remove_interface_from_router(router, subnet_id=subnet.id)
-        admin.network.delete_router(router)
-        admin.network.delete_network(network)
+    outside = {"network_id": admin.network.find_network("public").id}
+    router = admin.network.create_router(name="lab-shared", external_gateway_info=outside)
+    admin.network.add_interface_to_router(router, subnet_id=subnet.id)
+    yield network.name
+    admin.network.remove_interface_from_router(router, subnet_id=subnet.id)
+    admin.network.delete_router(router)
+    admin.network.delete_network(network)
+
+
+def test_a_floating_ip_by_a_router_of_another_project(shared: str, lab: Lab) -> None:
+    """Neutron alone knows that it leads outside."""
+    body = f"servers: [{{name: web, image: debian, flavor: m1.tiny, networks: [{shared}], floating_ip: true}}]"
+    lab.up(body)
+    assert [one.status for one in lab.cloud.network.ips()]
+    lab.up(body, "--absent")
+    assert not list(lab.cloud.network.ips())
