@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Kernel, Row, command, compare
+from benchmarks.measure import Kernel, Row, command, compare, no_op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,11 +48,11 @@ def rows(folder: Path, rounds: int) -> Iterator[Row]:
         two = _by_hand(folder, "one", TWO)
         two()
         name = "%%ansible, 2 converged local tasks, against ansible-playbook"
-        yield compare(name, _played(kernel, "one.json", TWO), two, limit=1.0, rounds=min(rounds, SOME))
+        yield compare(name, no_op(kernel, f"%%ansible -i one.json{TWO}"), two, limit=1.0, rounds=min(rounds, SOME))
     with Kernel(folder, ENV) as kernel:
         kernel.run("%load_ext jupyter_runbook\nimport psutil")
         before = _memory(kernel)
-        many, hand = _played(kernel, "many.json", MANY), _by_hand(folder, "many", MANY)
+        many, hand = no_op(kernel, f"%%ansible -i many.json{MANY}"), _by_hand(folder, "many", MANY)
         name = f"%%ansible, {HOSTS} hosts and {TASKS} no-op tasks, against ansible-playbook"
         yield compare(name, many, hand, limit=1.15, rounds=min(rounds, FEW))
         grown = _memory(kernel) - before
@@ -68,16 +68,6 @@ def _load(folder: Path) -> Callable[[], float]:
             kernel.run(f"import sys\nprint([name for name in {SDKS.split()} if name in sys.modules])")
             if "[]" not in kernel.said:
                 raise RuntimeError(f"it imports {kernel.said}")
-        return seconds
-
-    return work
-
-
-def _played(kernel: Kernel, inventory: str, tasks: str) -> Callable[[], float]:
-    def work() -> float:
-        seconds = kernel.run(f"%%ansible -i {inventory}{tasks}")
-        if "✓ ok" not in kernel.said:
-            raise RuntimeError(kernel.said)
         return seconds
 
     return work

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Kernel, Row, command, compare
+from benchmarks.measure import Kernel, Row, command, compare, no_op, no_op_afresh
 from benchmarks.peers import play
 from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.docker import DockerSandbox
@@ -61,23 +61,25 @@ def rows(folder: Path, rounds: int) -> Iterator[Row]:
         env = {"DOCKER_HOST": host}
         kernel = stack.enter_context(Kernel(folder, env))
         kernel.run("%load_ext jupyter_runbook")
+        cells = {}
         for project, body in (("three", THREE), ("one", ONE), ("many", HUNDRED)):
-            cell = f"%%docker --project bench-{project}"
-            stack.callback(kernel.run, f"{cell} --absent --volumes{body}")
-            kernel.run(f"{cell}{body}")
+            line = f"%%docker --project bench-{project}"
+            stack.callback(kernel.run, f"{line} --absent --volumes{body}")
+            cells[project] = f"{line}{body}"
+            kernel.run(cells[project])
         compose = _compose(folder, env)
         stack.callback(subprocess.run, compose("down", "-v", "-t", "0"), cwd=folder, capture_output=True, check=False)
         up = command(compose("up", "-d"), folder)
-        warm = _no_op(kernel, "three", THREE)
+        warm = no_op(kernel, cells["three"])
         yield compare("%%docker no-op, 3 services, against docker-compose up -d", warm, up, limit=1 / 15, rounds=rounds)
-        fresh = _fresh(folder, env)
+        fresh = no_op_afresh(folder, env, cells["three"])
         yield compare("the same in a new kernel", fresh, up, limit=1 / 3, rounds=min(rounds, 2 * SLOW))
         ansible = play(PLAY, folder, env)
         name = "%%docker no-op, 1 container, against Ansible's module"
-        yield compare(name, _no_op(kernel, "one", ONE), ansible, limit=1 / 40, rounds=min(rounds, SLOW))
+        yield compare(name, no_op(kernel, cells["one"]), ansible, limit=1 / 40, rounds=min(rounds, SLOW))
         stack.callback(_sdk_client(host).remove_container, "bench-ansible", force=True)
         name = f"%%docker no-op, {MANY} containers, against the SDK's list and inspects"
-        yield compare(name, _no_op(kernel, "many", HUNDRED), _sdk(host), limit=1.5, rounds=rounds)
+        yield compare(name, no_op(kernel, cells["many"]), _sdk(host), limit=1.5, rounds=rounds)
 
 
 @contextmanager
@@ -90,25 +92,6 @@ def _engine() -> Iterator[str]:
     finally:
         if not was_up:
             sandbox.down()
-
-
-def _no_op(kernel: Kernel, project: str, body: str) -> Callable[[], float]:
-    def work() -> float:
-        seconds = kernel.run(f"%%docker --project bench-{project}{body}")
-        if "✓ ok" not in kernel.said:
-            raise RuntimeError(kernel.said)
-        return seconds
-
-    return work
-
-
-def _fresh(folder: Path, env: dict[str, str]) -> Callable[[], float]:
-    def work() -> float:
-        with Kernel(folder, env) as kernel:
-            kernel.run("%load_ext jupyter_runbook")
-            return _no_op(kernel, "three", THREE)()
-
-    return work
 
 
 def _compose(folder: Path, env: dict[str, str]) -> Callable[..., list[str]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Kernel", "Row", "command", "compare"]
+__all__ = ["Kernel", "Row", "command", "compare", "no_op", "no_op_afresh"]
 
 TIMEOUT = 120
 
@@ -128,3 +128,34 @@ class Kernel:
             raise RuntimeError("\n".join(said))
         self.said = "\n".join(said)
         return seconds
+
+
+def no_op(kernel: Kernel, cell: str) -> Callable[[], float]:
+    """Return what runs a step that has nothing to do, and tells how long it took.
+
+    Parameters
+    ----------
+    kernel
+        Where, with the extension loaded.
+    cell
+        Its code.
+    """
+
+    def work() -> float:
+        seconds = kernel.run(cell)
+        if "✓ ok" not in kernel.said:
+            raise RuntimeError(kernel.said)
+        return seconds
+
+    return work
+
+
+def no_op_afresh(folder: Path, env: Mapping[str, str], cell: str) -> Callable[[], float]:
+    """Return what runs such a step as the first one of a kernel; the kernel's own start is not counted."""
+
+    def work() -> float:
+        with Kernel(folder, env) as kernel:
+            kernel.run("%load_ext jupyter_runbook")
+            return no_op(kernel, cell)()
+
+    return work

@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Kernel, Row, compare
+from benchmarks.measure import Kernel, Row, compare, no_op, no_op_afresh
 from benchmarks.peers import play
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["available", "rows"]
 
@@ -93,8 +93,10 @@ def rows(folder: Path, rounds: int) -> Iterator[Row]:
         played = play(PLAY, folder, env)
         played()
         name = "%%os no-op, 5 resources, against Ansible's modules"
-        yield compare(name, _no_op(kernel, FIVE), played, limit=1 / 20, rounds=min(rounds, SLOW))
-        yield compare("the same in a new kernel", _fresh(folder, env), played, limit=1 / 5, rounds=min(rounds, SLOW))
+        cell = f"%%os{FIVE}"
+        yield compare(name, no_op(kernel, cell), played, limit=1 / 20, rounds=min(rounds, SLOW))
+        afresh = no_op_afresh(folder, env, cell)
+        yield compare("the same in a new kernel", afresh, played, limit=1 / 5, rounds=min(rounds, SLOW))
         yield from _large(kernel, stack, min(rounds, SLOW))
         yield from _ten(kernel, stack, min(rounds, FEW))
 
@@ -107,7 +109,7 @@ def _large(kernel: Kernel, stack: ExitStack, rounds: int) -> Iterator[Row]:
     kernel.run(f"%%os\n{body}")
     kernel.run(COUNTING)
     name = f"%%os, plan for {LARGE} resources of 6 kinds, against 2 s"
-    planned = _no_op(kernel, body, "--check")
+    planned = no_op(kernel, f"%%os --check\n{body}")
     yield compare(name, planned, lambda: MOST, limit=1.0, rounds=rounds)
     kernel.run("asked.clear()")
     planned()
@@ -163,25 +165,6 @@ def _ten(kernel: Kernel, stack: ExitStack, rounds: int) -> Iterator[Row]:
     cloud = _sdk()
     name = f"%%os, {SERVERS} servers with floating IPs, against the SDK one by one"
     yield compare(name, ours, by_hand, limit=1 / 2, rounds=rounds)
-
-
-def _no_op(kernel: Kernel, body: str, line: str = "") -> Callable[[], float]:
-    def work() -> float:
-        seconds = kernel.run(f"%%os {line}\n{body}")
-        if "✓ ok" not in kernel.said:
-            raise RuntimeError(kernel.said)
-        return seconds
-
-    return work
-
-
-def _fresh(folder: Path, env: Mapping[str, str]) -> Callable[[], float]:
-    def work() -> float:
-        with Kernel(folder, env) as kernel:
-            kernel.run("%load_ext jupyter_runbook")
-            return _no_op(kernel, FIVE)()
-
-    return work
 
 
 @contextmanager
