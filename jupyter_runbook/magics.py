@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.byhand import ByHand
 from jupyter_runbook.errors import StepFailed
-from jupyter_runbook.linemagic import COMMANDS, HELP, run_line
+from jupyter_runbook.linemagic import HELP, run_line
+from jupyter_runbook.matcher import matcher
 from jupyter_runbook.notebook import PARAMETERS, cell_info, notebook_folder, notebook_path, tags
 from jupyter_runbook.record import Approval, Status, utc
 from jupyter_runbook.registry import load, providers
 from jupyter_runbook.running import Step
 from jupyter_runbook.session import Session, new_run, nobody, user
-from jupyter_runbook.spec.options import SHARED, help_text
+from jupyter_runbook.spec.options import help_text
 from jupyter_runbook.step import run
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Magics:
             self.shell.events.register("pre_run_cell", self._cell_begins)
             self.shell.events.register("post_run_cell", self._cell_ended)
             self.shell.input_transformers_cleanup.append(self._give_body)
-            self.shell.Completer.custom_matchers.append(self._matcher())
+            self.shell.Completer.custom_matchers.append(matcher(self._point))
 
     def session(self, info: CellInfo) -> Session:
         """Return the kernel's session, begun with its first step."""
@@ -174,27 +175,6 @@ class Magics:
         if lines and self._point(lines[0]) and not "".join(lines[1:]):
             return [lines[0].rstrip("\n") + "\n", "\n"]
         return lines
-
-    def _matcher(self) -> Any:
-        """Return what completes the options of our magics (IPython's matcher API, version 2)."""
-        from IPython.core.completer import SimpleCompletion, context_matcher
-
-        @context_matcher()  # type: ignore[untyped-decorator]  # IPython's own
-        def options(context: Any) -> dict[str, Any]:
-            point = self._point(context.full_text) if context.cursor_line == 0 else None
-            before, space, typed = context.text_until_cursor.rpartition(" ")
-            if before.strip() == "%runbook" and space:
-                said = [SimpleCompletion(text=name, type="magic") for name in COMMANDS if name.startswith(typed)]
-                return {"completions": said, "matched_fragment": typed, "suppress": True}
-            if point is None or not space or not typed.startswith("-") or before.endswith("\\"):
-                return {"completions": []}
-            flags = [flag for option in (*SHARED, *load(point).options) for flag in option.flags]
-            found = [
-                SimpleCompletion(text=flag, type="option") for flag in [*flags, "--help"] if flag.startswith(typed)
-            ]
-            return {"completions": found, "matched_fragment": typed, "suppress": bool(found)}
-
-        return options
 
 
 def register(shell: Any) -> Magics:

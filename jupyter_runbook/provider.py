@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.plan import Change, Plan
     from jupyter_runbook.record import ChangeRecord
     from jupyter_runbook.spec.cell import Cell
+    from jupyter_runbook.spec.cursor import Place
     from jupyter_runbook.spec.options import Option
     from jupyter_runbook.stop import Stop
 
@@ -187,6 +188,11 @@ class Provider(ABC, Generic[Spec, State]):
         InvalidSpec
             With the line in the cell.
         """
+
+    @staticmethod
+    def complete(place: Place, body: str) -> Iterable[str]:  # noqa: ARG004 -- for the providers whose cells are YAML
+        """Return the words that tab completion offers at a place of a cell's body. Pure."""
+        return ()
 
     def title(self, spec: Spec) -> str | None:  # noqa: ARG002 -- for the providers that have one
         """Return what a step is called where its cell does not say; None for what its resources are called. Pure."""

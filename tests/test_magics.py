@@ -134,6 +134,8 @@ def test_help_and_tab(lab: Kernel) -> None:
     assert lab.complete("x = 3\n%runbook p") == ["params"]
     assert set(lab.complete("%runbook ")) == {"params", "status", "inventory", "secret"}
     assert "status" not in lab.complete("%runbook secret s")
+    assert lab.complete("%%os --check\nnetworks:\n  - {name: a, mt") == ["mtu:"]
+    assert lab.complete("%%shell\nnetworks:\n  - {name: a, mt") == []
 
 
 def test_names_of_the_notebook_are_values_of_the_script(lab: Kernel) -> None:

@@ -5,6 +5,7 @@ The way of a cell: `body` reads it by the declarations in `kinds`; `cloud` lists
 room there is. `planning` compares (`compare`) and says what is to be done, and `order` what comes first. `work` does
 it: `api` makes, changes and takes away by what `calls` makes of a resource's values, `parts` and `servers` do what has
 calls of its own, and `watch` waits for all that wait. `tables` tells what is there: rows, tables, an inventory.
+`completing` offers words as somebody types.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from jupyter_runbook.providers.openstack.state import CloudState, kinds_needed
 from jupyter_runbook.spec.options import Option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_runbook.provider import Context
     from jupyter_runbook.providers.openstack.cloud import Cloud
     from jupyter_runbook.providers.openstack.watch import Watch
     from jupyter_runbook.spec.cell import Cell
+    from jupyter_runbook.spec.cursor import Place
 
 __all__ = ["OpenStack"]
 
@@ -97,6 +101,13 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
     def parse(self, cell: Cell) -> OpenStackSpec:
         """Read the cell."""
         return read_body(cell)
+
+    @staticmethod
+    def complete(place: Place, body: str) -> Iterator[str]:
+        """Offer kinds, their fields, and the names that the cell has."""
+        from jupyter_runbook.providers.openstack.completing import words_at
+
+        return words_at(place, body)
 
     def title(self, spec: OpenStackSpec) -> str | None:
         """Name what is only looked at."""
