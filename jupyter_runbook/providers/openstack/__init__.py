@@ -52,6 +52,7 @@ FIELDS = "\n".join(_told(kind) for kind in NAMED if KINDS[kind].fields)
 BODY = f"""a mapping of kinds to lists of resources, with openstacksdk's attribute names:
 {textwrap.fill(", ".join(NAMED), 110)}.
 A reference is written with _id left off (network: back) and takes a name or an ID, of the cell's own or of the cloud's.
+What another project has, and does not share, is told by its ID alone.
 What is not given is not compared; a name alone is a resource that has to be there. Cells with nothing but kinds
 (servers:) and names show tables of what is there.
 

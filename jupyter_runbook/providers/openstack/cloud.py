@@ -110,8 +110,10 @@ class Cloud:
         # Quotas can't be listed: they are asked for by project, see quotas.py.
         kinds = tuple(kind for kind in kinds if kind != "quotas")
         name = self.name
+        with calls():
+            project = self.connection.current_project_id
         with ThreadPoolExecutor(max(len(kinds), 1), "runbook os list") as pool:
-            return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)))
+            return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)), project=project)
 
 
 def _reported(one: Any, *, wire: bool) -> Listed:

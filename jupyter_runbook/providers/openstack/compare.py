@@ -87,7 +87,10 @@ def differences(kind: Kind, wanted: Mapping[str, Any], observed: Mapping[str, An
         before = observed.get(name, UNKNOWN)
         known = field.change != "once" and value is not UNKNOWN and before is not UNKNOWN
         if known and not _same(field, name, value, before):
-            found.append(Difference(name, before, value, field.change))
+            change = field.change
+            if change == "grow":
+                change = "update" if value > before else "replace"
+            found.append(Difference(name, before, value, change))
     return found
 
 

@@ -18,9 +18,9 @@ __all__ = ["KINDS", "QUOTAS", "Field", "Kind"]
 #: ``items`` is a list of mappings with fields of their own, ``item`` one such mapping; ``names`` is a list of texts, or
 #: of references; ``switch`` is true, false or a text.
 Form = Literal["text", "integer", "flag", "mapping", "names", "items", "item", "switch"]
-#: What a difference asks for: a call that changes the resource; a new resource; or nothing, where it counts at creation
-#: alone and the service does not report it.
-Change = Literal["update", "replace", "once"]
+#: What a difference asks for: a call that changes the resource; a new resource; the one where it grows, and the other
+#: where it shrinks; or nothing, where it counts at creation alone and the service does not report it.
+Change = Literal["update", "replace", "grow", "once"]
 
 
 @dataclass(frozen=True)
@@ -365,7 +365,7 @@ KINDS: dict[str, Kind] = {
         "volume",
         "block_storage",
         {
-            "size": Field("integer", required=True),
+            "size": Field("integer", "grow", required=True),
             "description": _TEXT,
             "volume_type": _FIXED,
             "availability_zone": _FIXED,

@@ -265,6 +265,9 @@ class Planner:
         hint = (
             f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(names[:8]) or f'no {title} at all'}"
         )
+        key = KINDS[kind].identity
+        if others := [str(one["id"]) for one in self.state.lists.get(kind, ()) if one.get(key) == text]:
+            hint = f"another project has one, which its ID stands for: {', '.join(others)}"
         return InvalidSpec(f"there is no {title} {text} in {self.state.cloud}", line=wanted.line, hint=hint)
 
     def label(self, known: Field, value: Any) -> Any:

@@ -77,7 +77,8 @@ class Servers:
             port, outside = self._way_out(server)
             told = made_for(str(self.watch.find("servers", lambda one: bool(one["id"] == server))[0]["name"]))
             # One that a run which died had made, or had taken from the server before this one.
-            left = next((one for one in network.ips(description=told) if not one.port_id), None)
+            own = network.ips(description=told, project_id=self.cloud.connection.current_project_id)
+            left = next((one for one in own if not one.port_id), None)
             if left:
                 self.move(left, server)
             else:

@@ -34,6 +34,8 @@ class CloudState:
     local
         What is in the files of this machine that a cell names, by kind, name and field: a key's public half, an image's
         checksum.
+    project
+        The ID of the project that the cloud's entry is for; None where that is not known.
     room
         What the project may have more, by service and by what is counted; empty where nothing is to be made, or where
         a service does not tell.
@@ -42,16 +44,21 @@ class CloudState:
     cloud: str
     lists: Mapping[str, tuple[Listed, ...]] = field(default_factory=dict)
     local: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    project: str | None = None
     room: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def find(self, kind: str, text: str) -> list[Listed]:
-        """Return the resources that a name or an ID stands for; names are not unique."""
+        """Return the resources that a name or an ID stands for; names are not unique.
+
+        What is another project's is found by its ID alone: who may list it, an administrator, does not mean it.
+        """
         by_id, by_name = self._known[kind]
         return by_id[text] if text in by_id else by_name.get(text, [])
 
     def names(self, kind: str) -> list[str]:
         """Return the names that there are of a kind."""
-        return sorted({str(one.get(KINDS[kind].identity) or "") for one in self.lists.get(kind, ())} - {""})
+        known = (one for one in self.lists.get(kind, ()) if not self.foreign(kind, one))
+        return sorted({str(one.get(KINDS[kind].identity) or "") for one in known} - {""})
 
     def name(self, kind: str, identifier: str) -> str:
         """Return the name of the resource that has an ID, or the ID itself."""
@@ -68,6 +75,19 @@ class CloudState:
         """Return the floating IPs that lead to a port."""
         return self._floating.get(port, [])
 
+    def foreign(self, kind: str, listed: Listed) -> bool:
+        """Tell whether what an administrator may list is another project's, and not shared with this one."""
+        owner = listed.get("project_id") or listed.get("owner")
+        if not self.project or owner in {None, self.project}:
+            return False
+        if kind == "images":
+            return bool(listed.get("visibility") == "private")
+        if KINDS[kind].service != "network":
+            return False
+        if kind == "subnets":
+            return "networks" in self.lists and listed.get("network_id") not in self._shared
+        return not listed.get("is_shared") and not listed.get("is_router_external")
+
     def fields(self, kind: str, listed: Listed) -> dict[str, Any]:
         """Return a resource's fields as a cell would write them, references as IDs; what is not reported is unknown."""
         return viewed(kind, listed, self)
@@ -81,10 +101,18 @@ class CloudState:
             by_name: dict[str, list[Listed]] = {}
             for one in self.lists.get(kind, ()):
                 by_id.setdefault(str(one.get("id")), []).append(one)
+                if self.foreign(kind, one):
+                    continue
                 for key in (known.identity, *known.also):
                     by_name.setdefault(str(one.get(key)), []).append(one)
             found[kind] = by_id, by_name
         return found
+
+    @cached_property
+    def _shared(self) -> set[str]:
+        """The IDs of the networks that other projects share."""
+        shared = ("is_shared", "is_router_external")
+        return {str(one["id"]) for one in self.lists.get("networks", ()) if any(one.get(key) for key in shared)}
 
     @cached_property
     def _ports(self) -> defaultdict[str, list[Listed]]:

@@ -54,8 +54,8 @@ def floating_of(server: str, name: str, state: CloudState) -> list[Listed]:
     """
     ports = state.ports(server) if server else ()
     there = [one for port in ports for one in state.floating(port["id"])]
-    left = [one for one in state.lists.get("floating_ips", ()) if not one["port_id"]]
-    return there + [one for one in left if one.get("description") == made_for(name)]
+    left = [one for one in state.find("floating_ips", made_for(name)) if not one["port_id"]]
+    return there + left
 
 
 def fault_of(listed: Listed) -> str:

@@ -46,6 +46,9 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, str]]] = [
         {"fixed_ips": [{"subnet": "s1", "ip_address": "10.0.0.7"}]},
         {"fixed_ips": "update"},
     ),
+    ("volumes", {"size": 2}, {"size": 1}, {"size": "update"}),
+    # No volume shrinks.
+    ("volumes", {"size": 1}, {"size": 2}, {"size": "replace"}),
     ("servers", {"flavor": "f2"}, {"flavor": "f1"}, {"flavor": "replace"}),
     ("servers", {"networks": [{"network": "n1"}, {"port": "p2"}]}, {"networks": NETWORKS}, {}),
     ("servers", {"networks": [{"port": "p2"}, {"network": "n1"}]}, {"networks": NETWORKS}, {}),

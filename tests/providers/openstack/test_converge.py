@@ -194,3 +194,16 @@ def test_errors_that_people_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> N
         assert record.error.kind == kind
         assert record.error.hint
         assert len(record.error.message.splitlines()) == 1
+
+
+def test_no_volume_shrinks(lab: Lab) -> None:
+    body = "volumes: [{name: data, size: 2}]"
+    lab.up(body)
+    [before] = lab.cloud.block_storage.volumes()
+    smaller = body.replace("2", "1")
+    record = lab.run(smaller)
+    assert record.error
+    assert record.error.message == "volume data would be replaced: size"
+    lab.up(smaller, "--allow-replace")
+    [after] = lab.cloud.block_storage.volumes()
+    assert (after.size, after.id != before.id) == (1, True)

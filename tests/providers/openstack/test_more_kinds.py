@@ -314,3 +314,19 @@ def test_a_floating_ip_by_a_router_of_another_project(shared: str, lab: Lab) -> 
     assert [one.status for one in lab.cloud.network.ips()]
     lab.up(body, "--absent")
     assert not list(lab.cloud.network.ips())
+
+
+def test_an_administrators_cell_is_about_his_own_project(lab: Lab, admin: Any) -> None:
+    """He lists the networks of all projects, and one of the same name there is not his."""
+    body = "networks: [{name: back, description: a net}]\nsubnets: [{name: back, network: back, cidr: 10.9.3.0/24}]\n"
+    lab.up(body)
+    [theirs] = lab.cloud.network.networks(name="back")
+    record = lab.up(body.replace("a net", "another"), ADMIN)
+    assert {action for action, _ in told(record).values()} == {"create"}
+    assert len(list(admin.network.networks(name="back"))) == 2
+    lab.up("networks: [back]\nsubnets: [back]", f"{ADMIN} --absent")
+    [left] = admin.network.networks(name="back")
+    assert (left.id, left.description) == (theirs.id, "a net")
+    # By its ID it is meant.
+    lab.up(f"networks: [{{name: {theirs.id}, description: mended}}]", ADMIN)
+    assert lab.cloud.network.get_network(theirs.id).description == "mended"

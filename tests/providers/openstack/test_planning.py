@@ -249,6 +249,50 @@ def test_two_of_a_name_are_told_with_their_ids() -> None:
     assert change.action is Action.NO_OP
 
 
+def test_what_another_project_has_is_meant_by_its_id_alone() -> None:
+    """An administrator lists the networks of all projects."""
+    other = {"project_id": "other"}
+    lists = {
+        "networks": (
+            {**BACK, "id": "n2", **other},
+            {**BACK, "id": "n3", "name": "all", "is_shared": True, **other},
+            {"id": "n9", "name": "public", "is_router_external": True, **other},
+        ),
+        "subnets": ({**SUBNET, "network_id": "n2", **other}, {**SUBNET, "id": "s3", "network_id": "n3", **other}),
+        "floating_ips": (
+            {"id": "a", "port_id": None, "description": "made by jupyter-runbook for server web", **other},
+        ),
+    }
+
+    def of_mine(body: str, lists: dict[str, Any] = lists, *, absent: bool = False) -> dict[str, Action]:
+        state = CloudState("lab", lists, project="mine")
+        return {
+            one.change.resource: one.change.action for one in Planner(read(body, absent=absent), state).operations()
+        }
+
+    assert of_mine("networks: [{name: back, mtu: 1400}]") == {"network back": Action.CREATE}
+    assert of_mine("networks: [{name: n2, mtu: 1400}, all, public]") == {
+        "network n2": Action.UPDATE,
+        "network all": Action.NO_OP,
+        "network public": Action.NO_OP,
+    }
+    assert of_mine("networks: [back]\nsubnets: [back]", absent=True)["network back"] is Action.NO_OP
+    assert of_mine("servers: [web]", absent=True) == {"server web": Action.NO_OP}
+    images = (
+        {"id": "i1", "name": "a", "visibility": "private", "owner": "other"},
+        {"id": "i2", "name": "b", "owner": "x"},
+    )
+    found = of_mine("images: [a, b]", {"images": images}, absent=True)
+    assert found == {"image a": Action.NO_OP, "image b": Action.DELETE}
+    # Both are meant, if both may be used.
+    mine = {**BACK, "name": "all", "project_id": "mine"}
+    with pytest.raises(Conflict, match="2 of the cloud's networks are called all: n3, n1"):
+        of_mine("networks: [{name: all, mtu: 1400}]", {"networks": (*lists["networks"], mine)})
+    with pytest.raises(InvalidSpec) as caught:
+        of_mine("subnets: [{name: a, network: back, cidr: 10.0.0.0/24}]")
+    assert caught.value.hint == "another project has one, which its ID stands for: n2"
+
+
 def test_what_is_not_there_is_told_with_the_nearest_names() -> None:
     with pytest.raises(InvalidSpec) as caught:
         planned("servers:\n  - {name: a, image: debian, flavor: smal}")
