@@ -13,7 +13,7 @@ from jupyter_runbook.errors import BadInput, Interrupted, NotConverged, Partial,
 from jupyter_runbook.logs import StepLog
 from jupyter_runbook.matrix import in_order, matrix
 from jupyter_runbook.notebook import FOLDER
-from jupyter_runbook.plan import Action
+from jupyter_runbook.plan import Action, summed_up
 from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, utc
 from jupyter_runbook.seal import seal
 from jupyter_runbook.session import Progress, versions
@@ -80,11 +80,7 @@ class Draft:
             return self.options.name
         if self.title:
             return self.title
-        resources = [change.resource for change in self.plan.changes] if self.plan else []
-        if not resources:
-            return self.provider
-        more = f" and {len(resources) - 1} more" if len(resources) > 1 else ""
-        return resources[0] + more
+        return summed_up([change.resource for change in self.plan.changes] if self.plan else []) or self.provider
 
     @property
     def changed(self) -> bool:

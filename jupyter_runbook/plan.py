@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import digest, plain
 
-__all__ = ["Action", "Change", "Plan", "diff"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Action", "Change", "Plan", "diff", "summed_up"]
 
 # Beyond so many lines a side, a diff is not worth its time (difflib is quadratic) nor its reading.
 MAX_DIFF_LINES = 4000
@@ -145,6 +148,12 @@ class Plan:
             for change in self.changes
         ]
         return digest({"spec": spec_digest, "target": self.target, "changes": rows})
+
+
+def summed_up(resources: Sequence[str]) -> str:
+    """Return what a step about these resources is called: after the first one; empty where there is none."""
+    more = f" and {len(resources) - 1} more" if len(resources) > 1 else ""
+    return resources[0] + more if resources else ""
 
 
 def diff(before: Any, after: Any) -> str | None:

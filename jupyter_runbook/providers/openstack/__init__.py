@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import AuthFailed, BadInput, NotApproved, Unreachable
-from jupyter_runbook.plan import Action, Change, Plan
+from jupyter_runbook.plan import Action, Change, Plan, summed_up
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.openstack.body import NAMED, OpenStackSpec, read_body
 from jupyter_runbook.providers.openstack.kinds import KINDS
@@ -110,9 +110,9 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
 
         return words_at(place, body)
 
-    def title(self, spec: OpenStackSpec) -> str | None:
-        """Name what is only looked at."""
-        return None if spec.resources else f"look at {', '.join(spec.shown)}"
+    def title(self, spec: OpenStackSpec) -> str:
+        """Name it after its resources, also where no plan of them comes about; or after what is only looked at."""
+        return summed_up([one.title for one in spec.resources]) or f"look at {', '.join(spec.shown)}"
 
     def observe(self, spec: OpenStackSpec, ctx: Context) -> CloudState:
         """List every kind that the cell needs, side by side."""

@@ -184,7 +184,7 @@ def _ours(error: Exception) -> RunbookError | None:
 
 def _refused(said: str, status: int | None) -> RunbookError:
     """Return the error for what a service said no to; each says in a way of its own that a quota is full."""
-    if "uota" in said or status == TOO_MUCH:
+    if status == TOO_MUCH or ("uota" in said and status in {FORBIDDEN, CONFLICT}):
         return Denied(f"the quota does not allow it: {said}", hint="delete something, or ask for more")
     if status == FORBIDDEN:
         return Denied(f"not allowed: {said}", hint="another cloud of clouds.yaml may have the role")

@@ -98,6 +98,7 @@ def test_servers_with_all_that_they_need(lab: Lab) -> None:
     refused = lab.run(larger)
     assert refused.status is Status.FAILED
     assert refused.error
+    assert refused.name == "keypair lab and 7 more"
     assert (refused.error.kind, refused.error.message) == (
         "not-approved",
         "server web1 would be replaced: flavor; volumes, floating ip come along",
@@ -163,6 +164,7 @@ def test_a_flavor_is_made_by_the_administrator_alone(lab: Lab) -> None:
     refused = lab.run(body)
     assert refused.status is Status.FAILED
     assert refused.error
+    assert refused.name == "keypair lab and 7 more"
     assert refused.error.kind == "denied"
     lab.up(body, "--cloud sandbox-admin")
     lab.up(body, "--cloud sandbox-admin --absent")
