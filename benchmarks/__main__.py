@@ -44,6 +44,9 @@ def main() -> int:
     """Print and write the table; 1 if a row does not hold."""
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
     words = [word for word in sys.argv[1:] if not word.isdigit()]
+    if any(word.startswith("-") for word in words):
+        _say(__doc__)
+        return 0
     found = []
     with tempfile.TemporaryDirectory() as folder:
         _say(f"{'':<66} {'ours':>8} {'peer':>8} {'ratio':>6} {'limit':>6}")

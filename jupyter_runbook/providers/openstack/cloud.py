@@ -110,10 +110,16 @@ class Cloud:
         # Quotas can't be listed: they are asked for by project, see quotas.py.
         kinds = tuple(kind for kind in kinds if kind != "quotas")
         name = self.name
+        with ThreadPoolExecutor(len(kinds) + 1, "runbook os list") as pool:
+            # Logging in, and importing what lists each kind, take their time side by side.
+            project = pool.submit(self._project)
+            lists = dict(zip(kinds, pool.map(self.list, kinds), strict=True))
+            return CloudState(name, lists, project=project.result())
+
+    def _project(self) -> str | None:
         with calls():
-            project = self.connection.current_project_id
-        with ThreadPoolExecutor(max(len(kinds), 1), "runbook os list") as pool:
-            return CloudState(name, dict(zip(kinds, pool.map(self.list, kinds), strict=True)), project=project)
+            found = self.connection.current_project_id
+            return None if found is None else str(found)
 
 
 def _reported(one: Any, *, wire: bool) -> Listed:
