@@ -166,3 +166,32 @@ servers:
     assert not any(word in path.read_text() for path in (lab.bench.root / ".runbook").rglob("*") if path.is_file())
     lab.up(body, "--absent", SCRIPT=Secret(word, name="SCRIPT"))
     assert lab.there() == before
+
+
+def test_what_a_server_is_made_of_is_compared(lab: Lab) -> None:
+    """8: another flavor, image, key or network is never ok; what is omitted is not empty."""
+    (lab.bench.root / "other.img").write_bytes(b"x" * 1000)
+    whole = {"image": "debian", "flavor": "m1.tiny", "key_name": "one", "networks": ["back"], "metadata": {"a": "b"}}
+    around = {
+        "keypairs": [{"name": name, "private_key_file": name} for name in ("one", "two")],
+        "images": [{"name": "other", "file": "other.img", "disk_format": "raw"}],
+        "networks": [{"name": name, "mtu": 1400} for name in ("back", "front")],
+        "subnets": [
+            {"name": name, "network": name, "cidr": f"10.9.{number}.0/24"}
+            for number, name in enumerate(("back", "front"))
+        ],
+    }
+
+    def cell(values: dict[str, Any]) -> str:
+        return str(yaml.safe_dump({**around, "servers": [{"name": "web", **values}]}, sort_keys=False))
+
+    lab.up(cell(whole))
+    other = {"image": "other", "flavor": "m1.small", "key_name": "two", "networks": ["front"]}
+    for field, value in other.items():
+        action, reason = told(lab.run(cell({**whole, field: value}), "--check"))["server web"]
+        assert (action, reason.split(";")[0]) == ("replace", field)
+    for field in whole:
+        left = {key: value for key, value in whole.items() if key != field}
+        assert told(lab.run(cell(left), "--check"))["server web"] == ("no-op", "")
+    empty = told(lab.run(cell({**whole, "networks": []}), "--check"))["server web"]
+    assert empty[0] == "replace"
