@@ -8,11 +8,13 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
+from jupyter_runbook.private import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["PARTIAL", "held", "lock", "replacing", "write_atomically"]
+__all__ = ["PARTIAL", "held", "lock", "replacing", "write_all", "write_atomically"]
 
 #: How the name of a file begins that was not written to its end; whoever was killed while writing leaves it.
 PARTIAL = ".partial-"
@@ -98,11 +100,10 @@ def lock(path: Path) -> Iterator[None]:
     BlockingIOError
         Another process holds it.
     OSError
-        It can't be made there.
+        It can't be made there, or something else has its name; see `jupyter_runbook.private.open_file`.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is(descriptor, path):
@@ -123,7 +124,7 @@ def lock(path: Path) -> Iterator[None]:
 def held(path: Path) -> bool:
     """Tell whether a process of this machine holds a lock file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _opened(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -134,6 +135,17 @@ def held(path: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write data to a descriptor, which may take it in pieces."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _opened(path: Path, flags: int) -> int:
+    return open_file(path.parent.parent, path.parent.name, path.name, flags=flags)
 
 
 def _is(descriptor: int, path: Path) -> bool:

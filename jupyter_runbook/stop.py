@@ -39,9 +39,9 @@ class Stop:
         self.hurried = False
         self._timer: threading.Timer | None = None
         if seconds is not None:
-            error = StepTimeout(f"it took longer than {seconds:g} s", hint="give it more time with --timeout")
+            self._overdue = StepTimeout(f"it took longer than {seconds:g} s", hint="give it more time with --timeout")
             # A second more than the longest timer (threading.TIMEOUT_MAX) is the same as no limit.
-            self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self.set, [error])
+            self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self.set, [self._overdue])
             self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -80,6 +80,9 @@ class Stop:
 
     def check(self) -> None:
         """Raise why the work has to end, if it has to: `StepTimeout` or `Interrupted`."""
+        # On a busy machine the timer comes later than those who waited until its time. It counts until its block ends.
+        if self._timer and not self._timer.finished.is_set() and self.remaining(1) == 0:
+            self.set(self._overdue)
         if self._error is not None:
             # Two threads that raise one and the same error would mix their tracebacks.
             raise type(self._error)(self._error.message, hint=self._error.hint)

@@ -66,7 +66,7 @@ class Bench:
         return done
 
     def journal(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.session.journal.path.read_text().splitlines()]
+        return [json.loads(line) for line in self.session.journal.path.read_text().split("\n") if line]
 
     def events(self) -> list[str]:
         return [entry["event"] for entry in self.journal()]

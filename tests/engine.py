@@ -1,8 +1,7 @@
-"""The Docker engine that the tests talk to: a sandbox of our own, or one that is up already."""
+"""The Docker engine that the tests talk to, and another one."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -10,65 +9,23 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from jupyter_runbook.errors import RunbookError
 from jupyter_runbook.providers.docker.engine import Engine as Client
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES, DockerSandbox
+from tests.support.sandboxes import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The services that must be there, by name: a missing one fails its tests instead of leaving them out.
-REQUIRED = set(os.environ.get("RUNBOOK_REQUIRE", "").split(",")) - {""}
 
-
-def leave_out(service: str, why: str) -> None:
-    """Skip the test for want of a service, or fail it where that has to be there."""
-    if service in REQUIRED:
-        pytest.fail(f"{service} is required: {why}")
-    pytest.skip(f"{service}: {why}")
-
-
-def can_start() -> str | None:
-    """Return why no engine can be started here; None where one can."""
-    if os.geteuid() != 0:
-        return "a sandbox needs root"
-    return None if shutil.which("apt-get") else "a sandbox is made of Debian's packages"
-
-
-class Engine:
-    """The session's engine: up when first asked for, and gone at the end where it was not up before."""
-
-    def __init__(self) -> None:
-        self.sandbox = DockerSandbox()
-        self.theirs = self.sandbox.status() is not None
+class Engine(Shared[DockerSandbox]):
+    """The tests' engine."""
 
     def up(self) -> str:
         """Return its address."""
-        if not self.theirs and (why := can_start()):
-            leave_out("docker", why)
-        try:
-            self.sandbox.up()
-        except RunbookError as error:
-            leave_out("docker", " ".join(error.lines()))
-        return self.sandbox.env()["DOCKER_HOST"]
-
-    def down(self) -> None:
-        """Take it away, where it is ours."""
-        if not self.theirs:
-            self.sandbox.down()
-
-    def free(self) -> DockerSandbox:
-        """Return the sandbox, down: for the tests of its coming and going."""
-        if self.theirs:
-            pytest.skip("the docker sandbox was up before the tests: it is left alone")
-        if why := can_start():
-            leave_out("docker", why)
-        self.sandbox.down()
-        return self.sandbox
+        return self.start().env()["DOCKER_HOST"]
 
 
 @contextmanager
@@ -86,7 +43,9 @@ def beside(folder: Path) -> Iterator[str]:
     try:
         ends = time.monotonic() + 60
         address = f"unix://{folder}/second.sock"
-        while engine.poll() is None and time.monotonic() < ends:
+        while True:
+            assert engine.poll() is None, (folder / "second.log").read_text()[-2000:]
+            assert time.monotonic() < ends, "the second engine does not answer"
             with suppress(RunbookError), closing(Client(address)) as client:
                 client.get("/info")
                 break

@@ -1,52 +1,47 @@
-"""The OpenStack that the tests talk to: a sandbox of our own, or one that is up already."""
+"""The OpenStack that the tests talk to, as its project's member and as its administrator."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from jupyter_runbook.errors import RunbookError
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.openstack import OpenStackSandbox
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD
-from tests.engine import can_start, leave_out
+from tests.support.sandboxes import Shared
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
 
-class Cloud:
-    """The session's cloud: up when first asked for, and gone at the end where it was not up before."""
+class Cloud(Shared[OpenStackSandbox]):
+    """The tests' cloud."""
 
-    def __init__(self) -> None:
-        self.sandbox = OpenStackSandbox()
-        self.theirs = self.sandbox.status() is not None
+    def up(self, *, machines: bool = True) -> OpenStackSandbox:
+        """Return it, up; a service that a test ended is up again.
 
-    def up(self) -> OpenStackSandbox:
-        """Return it, up; a service that a test ended is up again."""
-        if not self.theirs and (why := can_start()):
-            leave_out("openstack", why)
-        try:
-            self.sandbox.up()
-        except RunbookError as error:
-            leave_out("openstack", " ".join(error.lines()))
-        return self.sandbox
-
-    def down(self) -> None:
-        """Take it away, where it is ours."""
-        if not self.theirs:
-            self.sandbox.down()
-
-    def free(self) -> OpenStackSandbox:
-        """Return the sandbox, down: for the tests of its coming and going."""
-        if self.theirs:
-            pytest.skip("the openstack sandbox was up before the tests: it is left alone")
-        if why := can_start():
-            leave_out("openstack", why)
-        self.sandbox.down()
-        return self.sandbox
+        Parameters
+        ----------
+        machines
+            Whether new servers are containers, where the engine is up; else Nova keeps its books alone: that is all
+            that a test of the control plane sees, and takes a fraction of the time.
+        """
+        sandbox = self.start()
+        # It is gone with the sandbox, as the image is.
+        books_alone = sandbox.folder / "tests-books-alone"
+        if machines == books_alone.exists() and not self.theirs:
+            with administer(sandbox) as admin:
+                image = admin.image.find_image("debian", ignore_missing=False)
+                change = {"op": "add", "path": "/sandbox_fake", "value": str(not machines).lower()}
+                kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+                answer = admin.image.patch(f"/images/{image.id}", data=json.dumps([change]), headers=kind)
+                answer.raise_for_status()
+            if machines:
+                books_alone.unlink()
+            else:
+                books_alone.touch()
+        return sandbox
 
 
 def connect(sandbox: OpenStackSandbox, cloud: str = CLOUD, **more: Any) -> Connection:

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 SECONDS = 60
+# Between two looks at a server: each of them asks Nova and Neutron for all that a server is.
+INTERVAL = 0.4
 SSH = shutil.which("ssh") or "ssh"
 
 
 def until(true: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Wait until something is true."""
-    ends = time.monotonic() + seconds
+    """Wait until something is true; the longer it takes, the more seldom it is looked at."""
+    ends, pause = time.monotonic() + seconds, 0.05
     while not true():
         assert time.monotonic() < ends, what
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.5)
 
 
 class Tenant:
@@ -38,14 +41,16 @@ class Tenant:
         A connection as a project's member.
     folder
         Where the key is kept.
+    image
+        The name of the servers' image.
     """
 
-    def __init__(self, cloud: Connection, folder: Path) -> None:
+    def __init__(self, cloud: Connection, folder: Path, image: str = "debian") -> None:
         self.cloud: Any = cloud
         self.folder = folder
         self.word = uuid4().hex[:6]
         self.outside = self.cloud.network.find_network("public", ignore_missing=False)
-        self.image = self.cloud.image.find_image("debian", ignore_missing=False)
+        self.image = self.cloud.image.find_image(image, ignore_missing=False)
         self.flavor = self.cloud.compute.find_flavor("m1.tiny", ignore_missing=False)
         self.pair = self.cloud.compute.create_keypair(name=f"key-{self.word}")
         with open(os.open(folder / "key", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123
@@ -96,7 +101,7 @@ class Tenant:
 
     def settled(self, server: Any, status: str = "ACTIVE") -> Any:
         """Return a server that has come to a status."""
-        return self.cloud.compute.wait_for_server(server, status, interval=0.1, wait=SECONDS)
+        return self.cloud.compute.wait_for_server(server, status, interval=INTERVAL, wait=SECONDS)
 
     def port(self, server: Any) -> Any:
         """Return a server's first port."""
@@ -150,7 +155,7 @@ def clear(cloud: Any) -> None:
     for server in servers:
         cloud.compute.delete_server(server)
     for server in servers:
-        cloud.compute.wait_for_delete(server, interval=0.1, wait=SECONDS)
+        cloud.compute.wait_for_delete(server, interval=INTERVAL, wait=SECONDS)
     for volume in cloud.block_storage.volumes():
         cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, SECONDS)
         cloud.block_storage.delete_volume(volume)

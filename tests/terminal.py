@@ -6,9 +6,11 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyte
@@ -38,6 +40,11 @@ def on_terminal(
         Lines and columns.
     seen
         Called with what the screen shows whenever it has changed, and with the program's process.
+
+    Raises
+    ------
+    AssertionError
+        It does not end; it is killed, with what it started.
     """
     pid, descriptor = pty.fork()
     if pid == 0:
@@ -46,22 +53,26 @@ def on_terminal(
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     screen = pyte.Screen(size[1], size[0])
     stream = pyte.ByteStream(screen)
+    over = False
     ends = time.monotonic() + LIMIT
     try:
-        while time.monotonic() < ends:
+        while not over and time.monotonic() < ends:
             if not select.select([descriptor], [], [], 0.1)[0]:
                 continue
-            try:
+            data = b""
+            with suppress(OSError):  # the program has ended
                 data = os.read(descriptor, 65536)
-            except OSError:  # the program has ended
-                break
-            if not data:
-                break
+            over = not data
             stream.feed(data)
             seen(_text(screen), pid)
     finally:
         os.close(descriptor)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), _text(screen)
+        if not over:
+            # It leads a session of its own, and may not heed that its terminal is gone.
+            os.killpg(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert over, f"it did not end within {LIMIT} s; the screen shows:\n{_text(screen)}"
+    return status, _text(screen)
 
 
 def _text(screen: pyte.Screen) -> str:

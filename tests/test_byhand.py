@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jupyter_runbook.audit.history import Entry
     from tests.kernel import Kernel, Reply
 
+pytestmark = pytest.mark.slow
+
 CELLS = [
     LOAD,
     "%%shell --name first\ntrue",

@@ -205,7 +205,7 @@ def graphs(draw: st.DrawFn) -> tuple[Plan, frozenset[str]]:
 
 
 @given(graphs(), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_graph_runs_in_order_and_whole(graph: tuple[Plan, frozenset[str]], workers: int) -> None:
     plan, fail = graph
     recorder = Recorder(fail=fail)

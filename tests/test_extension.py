@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.checkout import pip_install
 from tests.replay.runs import LOAD, Place, write
+
+pytestmark = pytest.mark.slow
 
 PACKAGE = Path(__file__).parent / "runbook-tree"
 LIMIT = 60  # seconds: what only a broken test waits out
@@ -34,8 +37,8 @@ site/latest: {{link: current}}"""
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the package into a folder of its own; its dependencies are here already."""
     folder = tmp_path_factory.mktemp("installed")
-    words = ["install", "--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps"]
-    subprocess.run([sys.executable, "-m", "pip", *words, "--target", folder, PACKAGE], check=True)
+    words = [*pip_install(Path(sys.prefix)), "--quiet", "--no-build-isolation", "--no-deps"]
+    subprocess.run([*words, "--target", folder, PACKAGE], check=True)
     return folder
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MIME = "application/vnd.jupyter-runbook.step.v1+json"
 
 
@@ -175,16 +177,19 @@ def test_a_secret_comes_from_the_environment_and_is_shown_nowhere(lab: Kernel) -
     assert lab.run("print(typed)").text == "[secret typed]\n"
 
 
-def test_parameters_are_a_form_where_somebody_can_fill_it_in(lab: Kernel) -> None:
+def test_parameters_are_a_form_where_somebody_can_fill_it_in(tmp_path: Path) -> None:
     cell = "site = 'berlin'  # where\nreplicas: int = 3\n"
-    lab.run(cell, {"tags": ["parameters"]})
-    lab.run("site = 'paris'")
-    form, values = lab.run("%runbook params", answer="").shown
-    assert "application/vnd.jupyter.widget-view+json" in form
-    assert values["text/plain"] == "parameters\n  site     = paris  # where\n  replicas = 3"
-    # Where nobody can answer there are the values alone.
-    [alone] = lab.run("%runbook params").shown
-    assert alone == values
+    # Its own: a kernel remembers its parameters cell.
+    with kernel(tmp_path, tmp_path / "ipython") as lab:
+        lab.run("%load_ext jupyter_runbook")
+        lab.run(cell, {"tags": ["parameters"]})
+        lab.run("site = 'paris'")
+        form, values = lab.run("%runbook params", answer="").shown
+        assert "application/vnd.jupyter.widget-view+json" in form
+        assert values["text/plain"] == "parameters\n  site     = paris  # where\n  replicas = 3"
+        # Where nobody can answer there are the values alone.
+        [alone] = lab.run("%runbook params").shown
+        assert alone == values
 
 
 def test_the_stop_button_ends_a_step_within_seconds(lab: Kernel) -> None:

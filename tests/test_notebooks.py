@@ -94,6 +94,7 @@ def reasons(worklog: Path) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.usefixtures("pipelining")
 def test_ansible_on_hosts(sandbox_hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = sandbox_hosts.free()
     inventory = sandbox_hosts.up()

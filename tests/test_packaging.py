@@ -7,18 +7,19 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jupyter_runbook import __version__
-from tests.checkout import ROOT, checkout
+from tests.checkout import ROOT, UV, checkout, empty_environment, pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +38,11 @@ def environment(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         (traps / name).write_text("#!/bin/sh\necho 'the system has a node' >&2; exit 97\n")
         (traps / name).chmod(0o755)
     env = {**os.environ, "PATH": f"{traps}:{os.environ['PATH']}"}
-    # uv does what pip does, and keeps what it has fetched.
-    uv = Path(sys.prefix, "bin/uv")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv/bin/python"
-    pip = [str(uv), "pip", "install", "--python", str(python)] if uv.exists() else [str(python), "-m", "pip", "install"]
+    venv = empty_environment(folder / "venv")
+    pip = pip_install(venv)
     done = subprocess.run([*pip, str(source)], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    yield folder / "venv"
+    yield venv
     shutil.rmtree(folder)
 
 
@@ -84,11 +82,10 @@ def test_the_built_extension_is_installed_once(environment: Path) -> None:
 def test_a_wheel_of_an_sdist_is_not_built_again(source: Path, environment: Path, tmp_path: Path) -> None:
     # `environment` has built the extension in the checkout.
     assert environment.is_dir()
-    uv = Path(sys.prefix, "bin/uv")
-    if not uv.exists():
+    if UV is None:
         pytest.skip("uv builds it; `make test` has it")
     env = {**os.environ, "npm_config_registry": "http://127.0.0.1:9/"}
-    done = subprocess.run([uv, "build", "-o", tmp_path, source], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([UV, "build", "-o", tmp_path, source], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()

@@ -14,7 +14,7 @@ import pytest
 from jupyter_runbook.errors import Interrupted, StepTimeout
 from jupyter_runbook.process import run_program
 from jupyter_runbook.stop import Stop
-from tests.bench import descriptors, ends, gone
+from tests.bench import descriptors, ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_deadline_leaves_no_process(script: str) -> None:
     with Stop(0.4) as stop, pytest.raises(StepTimeout):
         run_program(["bash", "-c", script], stop=stop, output=said.append)
     for pid in "".join(said).split():
-        assert gone(int(pid))
+        assert ends(int(pid), 1), "it was killed: the kernel takes it away in its own time"
 
 
 def test_a_program_may_clean_up_when_it_is_stopped() -> None:
@@ -129,3 +129,24 @@ def test_the_whole_group_ends_when_our_own_process_is_killed(tmp_path: Path, scr
     assert done.returncode == -9
     for pid in (tmp_path / "pids").read_text().split():
         assert ends(int(pid))
+
+
+# As where the machine is busy: the program is at work before we are.
+LATE = """
+import subprocess, sys, time
+from jupyter_runbook import process
+from jupyter_runbook.stop import Stop
+class Late(subprocess.Popen):
+    def __init__(self, *given, **more):
+        super().__init__(*given, **more)
+        if sys.argv[1] in given[0]:
+            time.sleep(60)
+subprocess.Popen = Late
+process.run_program(["bash", "-c", sys.argv[1]], stop=Stop(), output=print)
+"""
+
+
+def test_a_program_that_kills_us_at_once_does_not_outlive_us(tmp_path: Path) -> None:
+    script = f"echo $$ > {tmp_path}/pid; kill -9 $PPID; sleep 300"
+    assert subprocess.run([sys.executable, "-c", LATE, script], check=False).returncode == -9
+    assert ends(int((tmp_path / "pid").read_text()))

@@ -211,7 +211,7 @@ def test_a_long_diff_keeps_its_whole_first_lines() -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=4000), st.integers(1, 40)), max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_rows_make_a_record_too_large(rows: list[tuple[str, int]]) -> None:
     made = tuple(replace(ROW, after=text * times, diff=text * times, reason=text) for text, times in rows) * 20
     check(seal(replace(DRAFT, changes=made), NOTHING))

@@ -80,3 +80,17 @@ def test_a_blocking_call_is_bounded() -> None:
         with pytest.raises(Interrupted):
             stop.bounded(lambda: called.append("late"), 30)
     never.set()
+
+
+def test_a_deadline_is_one_also_where_its_timer_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Timer, "start", lambda _timer: None)
+    with Stop(0.05) as stop, pytest.raises(StepTimeout):
+        stop.bounded(lambda: time.sleep(0.3), 60)
+
+
+def test_a_deadline_ends_with_its_block() -> None:
+    with Stop(0.02) as stop:
+        pass
+    time.sleep(0.03)
+    stop.check()
+    assert stop.error is None

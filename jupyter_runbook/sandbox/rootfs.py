@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,7 @@ def debian_root(tell: Callable[[str], object], name: str = "host", included: tup
     return folder
 
 
+@cache  # apt takes a second to read its lists
 def _source() -> tuple[str, str, bool]:
     """Return the archive, the release, and whether it is taken without a signature, as apt is configured here."""
     form = "$(REPO_URI) $(CODENAME) $(TRUSTED) $(SUITE)"

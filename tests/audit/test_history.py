@@ -16,6 +16,8 @@ from tests.replay.runs import LOAD, Place, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 HERE = "import os, signal, time\nreplay = os.getppid()"
 KILLED = "%%shell --name slow\nkill -s KILL {{ replay }}; sleep 1"
 
@@ -26,7 +28,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def runs(place: Place, *words: str) -> list[dict[str, Any]]:
-    done = place.command("jupyter", "runbook", "history", "--json", *words)
+    done = place.invoke("history", "--json", *words)
     assert done.code == 0, done.err
     found: list[dict[str, Any]] = json.loads(done.out)
     return found
@@ -37,9 +39,9 @@ def test_the_runs_of_a_folder(place: Place) -> None:
     write(place.folder / "bad.ipynb", [LOAD, "%%shell\nfalse", "%%shell\ntrue"])
     write(place.folder / "killed.ipynb", [HERE, LOAD, KILLED])
     (place.folder / "logs").mkdir()
-    assert place.replay("good.ipynb", "logs/good.ipynb").code == 0
-    assert place.replay("good.ipynb", "logs/dry.ipynb", "--check").code == 0
-    assert place.replay("bad.ipynb", "logs/bad.ipynb").code == 1
+    assert place.invoke("replay", "good.ipynb", "logs/good.ipynb").code == 0
+    assert place.invoke("replay", "good.ipynb", "logs/dry.ipynb", "--check").code == 0
+    assert place.invoke("replay", "bad.ipynb", "logs/bad.ipynb").code == 1
     assert place.replay("killed.ipynb", "killed-log.ipynb").code == -9
     found = runs(place)
     keys = ("runbook", "notebook", "mode", "status", "steps")
@@ -52,16 +54,16 @@ def test_the_runs_of_a_folder(place: Place) -> None:
     assert all((one["ended"] is None) == (one["status"] == "interrupted") for one in found)
     assert {one["host"] for one in found} == {socket.gethostname()}
     assert [one["runbook"] for one in runs(place, "logs", "-n", "1")] == ["bad.ipynb"]
-    text = place.command("jupyter", "runbook", "history").out.splitlines()
+    text = place.invoke("history").out.splitlines()
     assert len(text) == 4
     assert text[1].endswith("good.ipynb → logs/dry.ipynb (dry run)  1 planned, 1 ok")
     assert "■ interrupted" in text[3]
 
 
 def test_a_folder_without_runs(place: Place) -> None:
-    done = place.command("jupyter", "runbook", "history")
+    done = place.invoke("history")
     assert (done.code, done.out) == (0, "no journal here knows a run\n")
-    done = place.command("jupyter", "runbook", "history", "nowhere")
+    done = place.invoke("history", "nowhere")
     assert done.code == 2
     assert "'nowhere' does not exist" in done.err
 
@@ -120,7 +122,7 @@ made = open
 
 def test_params(place: Place) -> None:
     write(place.folder / "a.ipynb", [DECLARED], {0: ["parameters"]})
-    done = place.command("jupyter", "runbook", "params", "a.ipynb")
+    done = place.invoke("params", "a.ipynb")
     assert done.code == 0
     assert done.out.splitlines() == [
         "a.ipynb",
@@ -130,7 +132,7 @@ def test_params(place: Place) -> None:
         "  db_password  str          = [secret db_password]",
         "  made         any          = open",
     ]
-    found = json.loads(place.command("jupyter", "runbook", "params", "a.ipynb", "--json").out)
+    found = json.loads(place.invoke("params", "a.ipynb", "--json").out)
     assert found[1] == {
         "name": "owner", "types": ["str"], "required": True, "default": None,
         "choices": None, "description": "who is called when it fails",
@@ -141,8 +143,8 @@ def test_params(place: Place) -> None:
 
 def test_params_of_what_takes_none(place: Place) -> None:
     write(place.folder / "a.ipynb", ["1"])
-    done = place.command("jupyter", "runbook", "params", "a.ipynb")
+    done = place.invoke("params", "a.ipynb")
     assert done.code == 0
     assert done.out.startswith("a.ipynb takes no parameters: tag the cell that declares them with parameters")
-    assert place.command("jupyter", "runbook", "params", "a.ipynb", "--json").out == "[]\n"
-    assert place.command("jupyter", "runbook", "params", "no.ipynb").code == 2
+    assert place.invoke("params", "a.ipynb", "--json").out == "[]\n"
+    assert place.invoke("params", "no.ipynb").code == 2

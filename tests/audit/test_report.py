@@ -25,6 +25,8 @@ from tests.test_record import DRAFT
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "hr"}
 # What a page needs, and no more: nothing here runs, loads or sends.
 TAGS = {
@@ -113,8 +115,8 @@ def test_a_replay_as_a_page(place: Place) -> None:
         "print('never')",
     ]
     write(place.folder / "in.ipynb", cells)
-    assert place.replay("in.ipynb", "out.ipynb").code == 1
-    done = place.command("jupyter-runbook", "report", "out.ipynb", "-o", "page.html")
+    assert place.invoke("replay", "in.ipynb", "out.ipynb").code == 1
+    done = place.invoke("report", "out.ipynb", "-o", "page.html")
     assert (done.code, done.out, done.err) == (0, "report: page.html\n", "")
     text = (place.folder / "page.html").read_text()
     page = Page(text)
@@ -124,7 +126,7 @@ def test_a_replay_as_a_page(place: Place) -> None:
     for words in ("in.ipynb", "first", "changed", "after", "not-run", "1 ok, 1 failed", "print('never')"):
         assert words in page.text
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= page.ids
-    assert place.command("jupyter-runbook", "report", "out.ipynb", "-o", "-").out == text
+    assert place.invoke("report", "out.ipynb", "-o", "-").out == text
     # Stripped of all styles, classes and folds, every word is still there.
     styles = r"<style>.*?</style>| class=\"[^\"]*\"| id=\"[^\"]*\"|</?(details|summary)[^>]*>"
     bare = Page(re.sub(styles, "", text, flags=re.DOTALL))
@@ -132,14 +134,14 @@ def test_a_replay_as_a_page(place: Place) -> None:
 
 
 def test_the_quick_starts_page(place: Place) -> None:
-    assert place.replay(quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made")).code == 0
-    assert place.command("jupyter-runbook", "report", "out.ipynb").out == "report: out.html\n"
+    assert place.invoke("replay", quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made")).code == 0
+    assert place.invoke("report", "out.ipynb").out == "report: out.html\n"
     page = Page((place.folder / "out.html").read_text())
     assert "✓ done · steps: 3 changed, 2 ok, 1 planned; cells: 12 done" in page.text
     assert "What went wrong" not in page.text
     assert "status 200, contains 'port=8080'" in page.text
     # Again, over the earlier one.
-    assert place.command("jupyter-runbook", "report", "out.ipynb").code == 0
+    assert place.invoke("report", "out.ipynb").code == 0
 
 
 BAD = [
@@ -158,7 +160,7 @@ def test_bad_input_touches_nothing(place: Place, words: str, said: str) -> None:
     write(place.folder / "out.ipynb", ["1"])
     (place.folder / "text").write_text("mine")
     before = {path: path.read_bytes() for path in place.folder.iterdir() if path.is_file()}
-    done = place.command("jupyter-runbook", "report", *words.split())
+    done = place.invoke("report", *words.split())
     assert done.code == 2
     assert done.err.startswith(f"error: {said}")
     assert len(done.err.splitlines()) <= 3

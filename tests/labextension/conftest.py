@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.labextension.lab import Lab, Tab, launch
+from tests.labextension.lab import SLOW, Lab, Tab, apart, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,22 +15,30 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+@pytest.fixture(scope="package")
+def network() -> Iterator[list[str]]:
+    """Return the command that runs another one in the network of these tests."""
+    with apart() as command:
+        yield command
+
+
 # Not for the session: while Playwright is there, no other test could run an event loop of its own.
 @pytest.fixture(scope="package")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(network: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Return a browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SLOW * 1000)
     with sync_playwright() as playwright:
-        browser = launch(playwright, tmp_path_factory.mktemp("browser"))
+        browser = launch(playwright, tmp_path_factory.mktemp("browser"), network)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(network: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Return a JupyterLab."""
-    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab = Lab(tmp_path_factory.mktemp("lab"), network)
     yield lab
     lab.end()
 

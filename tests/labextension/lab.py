@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from jupyter_runbook.errors import RunbookError
 from jupyter_runbook.sandbox.debian import environment, unpacked
-from tests.engine import can_start, leave_out
+from jupyter_runbook.sandbox.tools import found
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser, Locator, Page, Playwright, WebSocket
 
-__all__ = ["Lab", "Tab", "launch", "notebook", "run_all"]
+__all__ = ["SLOW", "Lab", "Tab", "apart", "launch", "notebook", "run_all"]
 
 #: Seconds for what takes a moment: the server's start, a kernel's.
 PATIENCE = 60.0
+#: Seconds that a page on a busy machine may take to show what it was told.
+SLOW = 20.0
 PACKAGES = ("chromium", "fonts-dejavu-core")
 # Nothing but loopback is found, so that what would be fetched from elsewhere shows as an error.
 FLAGS = (
@@ -47,8 +50,28 @@ FONTS = """<?xml version='1.0'?><fontconfig>
 </fontconfig>"""
 
 
-def launch(playwright: Playwright, folder: Path) -> Browser:
-    """Start Debian's Chromium: the system's, or one that is unpacked for these tests alone."""
+@contextmanager
+def apart() -> Iterator[list[str]]:
+    """Make a network namespace, and yield the command that runs another one in it.
+
+    Chromium drops its requests whenever a link of its network comes or goes (ERR_NETWORK_CHANGED), as those of the
+    sandboxes do beside these tests.
+    """
+    if os.geteuid() != 0:  # there are no sandboxes either
+        yield []
+        return
+    script = f"{found('ip')} link set lo up && echo up && exec sleep infinity"
+    with subprocess.Popen([found("unshare"), "--net", "sh", "-c", script], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout
+            assert holder.stdout.readline() == b"up\n"
+            yield [found("nsenter"), f"--net=/proc/{holder.pid}/ns/net"]
+        finally:
+            holder.kill()
+
+
+def launch(playwright: Playwright, folder: Path, network: list[str]) -> Browser:
+    """Start Debian's Chromium (see `apart`): the system's, or one that is unpacked for these tests alone."""
     program = shutil.which("chromium")
     env: dict[str, Any] = dict(os.environ)
     if program is None:
@@ -64,7 +87,41 @@ def launch(playwright: Playwright, folder: Path) -> Browser:
         # A library of its own that libpulse looks for where it would be installed.
         pulse = map(str, root.glob("usr/lib/*-linux-gnu/pulseaudio"))
         env["LD_LIBRARY_PATH"] = os.pathsep.join([env["LD_LIBRARY_PATH"], *pulse])
-    return playwright.chromium.launch(executable_path=program, args=list(FLAGS), env=env)
+    started = folder / "chromium"
+    started.write_text(f'#!/bin/sh\nexec {shlex.join([*network, program])} "$@"\n')
+    started.chmod(0o755)
+    return playwright.chromium.launch(executable_path=started, args=list(FLAGS), env=env)
+
+
+# Asks for a page until there is one.
+ASK = """
+import sys, time, urllib.request
+ends = time.monotonic() + float(sys.argv[2])
+while True:
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=2).close()
+        break
+    except OSError:
+        if time.monotonic() > ends:
+            raise
+        time.sleep(0.05)
+"""
+# Starts a notebook's kernel, and waits until it answers.
+START = """
+import json, sys, urllib.request
+from pathlib import Path
+from jupyter_client import BlockingKernelClient
+url, token, name, runtime, seconds = sys.argv[1:]
+wanted = {"path": name, "name": Path(name).name, "type": "notebook", "kernel": {"name": "python3"}}
+request = urllib.request.Request(url, json.dumps(wanted).encode(), {"Authorization": "token " + token})
+with urllib.request.urlopen(request, timeout=float(seconds)) as answer:
+    kernel = json.load(answer)["kernel"]["id"]
+client = BlockingKernelClient(connection_file=str(Path(runtime, f"kernel-{kernel}.json")))
+client.load_connection_file()
+client.start_channels(hb=False)  # on a busy machine its kernel is not dead for a late heartbeat
+client.wait_for_ready(timeout=float(seconds))
+client.stop_channels()
+"""
 
 
 class Lab:
@@ -78,15 +135,21 @@ class Lab:
         The folder that it shows; left out, one of that name in ``folder``.
     prefix
         The environment that it is installed in; left out, that of these tests.
+    network
+        Where it is reached; see `apart`.
     """
 
-    def __init__(self, folder: Path, notebooks: Path | None = None, prefix: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, network: list[str], notebooks: Path | None = None, prefix: Path | None = None
+    ) -> None:
         prefix = prefix or Path(sys.prefix)
         if not (prefix / "share/jupyter/labextensions/jupyter-runbook/package.json").is_file():
             leave_out("chromium", "the JupyterLab extension is not built; `make test` builds it")
         self.notebooks = notebooks or folder / "notebooks"
         self.notebooks.mkdir(exist_ok=True)
         self._log = folder / "lab.log"
+        self._network = network
+        self._runtime = folder / "runtime"
         self._token = secrets.token_hex(16)
         with closing(socket.create_server(("127.0.0.1", 0))) as server:
             port = server.getsockname()[1]
@@ -106,7 +169,7 @@ class Lab:
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, *(f"--{name}={value}" for name, value in options.items())],
+                [*network, *command, *(f"--{name}={value}" for name, value in options.items())],
                 env=_environment(folder),
                 cwd=self.notebooks,
                 stdout=log,
@@ -122,6 +185,15 @@ class Lab:
         """Return where a notebook is shown, in a workspace that nobody has arranged."""
         return f"{self.url}/lab/tree/{name}?token={self._token}&reset"
 
+    def start(self, name: str) -> None:
+        """Start a notebook's kernel, which the page then finds.
+
+        A page (JupyterLab 4.6) that starts it on a busy machine may lose it again: it asks which one to start, over
+        what is typed meanwhile, or forgets the widgets that it has shown.
+        """
+        words = [f"{self.url}/api/sessions", self._token, name, str(self._runtime), str(PATIENCE)]
+        subprocess.run([*self._network, sys.executable, "-c", START, *words], check=True)
+
     def end(self) -> None:
         """End it and its kernels."""
         self._process.terminate()
@@ -132,18 +204,14 @@ class Lab:
             self._process.wait()
 
     def _wait(self) -> None:
-        ends = time.monotonic() + PATIENCE
-        while True:
+        url = f"{self.url}/api/status?token={self._token}"
+        asking = subprocess.Popen([*self._network, sys.executable, "-c", ASK, url, str(PATIENCE)])
+        while asking.poll() is None:
             if self._process.poll() is not None:
-                raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()}")
-            try:
-                requests.get(f"{self.url}/api/status", {"token": self._token}, timeout=2).raise_for_status()
-            except requests.ConnectionError:
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+                asking.kill()
+            time.sleep(0.05)
+        if asking.returncode:
+            raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()}")
 
 
 class Tab:
@@ -161,9 +229,14 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("websocket", self._listen)
+        # A page that is slow to learn of the kernels that there are asks for one, also where the notebook's is at work
+        # (JupyterLab 4.6): what is typed meanwhile goes to its question.
+        asks = self.page.locator(".jp-Dialog").filter(has_text="Select kernel for")
+        self.page.add_locator_handler(asks, lambda _asks: self.page.keyboard.press("Escape"))
 
     def open(self, name: str) -> Locator:
-        """Open a notebook, and return its panel once its cells are there."""
+        """Open a notebook, whose kernel is started, and return its panel once its cells are there."""
+        self._lab.start(name)
         self.page.goto(self._lab.address(name))
         panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         panel.locator(".jp-Cell").first.wait_for(timeout=PATIENCE * 1000)
@@ -207,10 +280,13 @@ class Tab:
         before = path.stat().st_mtime_ns
         self.command("docmanager:save")
         ends = time.monotonic() + PATIENCE
-        while path.stat().st_mtime_ns == before:
+        while True:
             assert time.monotonic() < ends, "it was not saved"
             self.page.wait_for_timeout(50)
-        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+            # It is there in part while it is written.
+            with suppress(json.JSONDecodeError):
+                if path.stat().st_mtime_ns != before:
+                    return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close it."""
@@ -229,9 +305,19 @@ class Tab:
 
 
 def run_all(tab: Tab) -> None:
-    """Run every cell, as the menu does."""
+    """Run every cell, as the menu does; again, where JupyterLab has dropped it (see `Tab.kernel`)."""
     tab.kernel()
+    prompts = tab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt")
+    begun = prompts.filter(has_text=re.compile(r"\[(\*|\d+)\]"))
+    ends = time.monotonic() + PATIENCE
     tab.command("notebook:run-all-cells")
+    asked = time.monotonic()
+    while begun.count() == 0:
+        assert time.monotonic() < ends, "no cell began to run"
+        tab.page.wait_for_timeout(100)
+        if time.monotonic() > asked + SLOW:
+            tab.command("notebook:run-all-cells")
+            asked = time.monotonic()
 
 
 def notebook(path: Path, *cells: str | Mapping[str, Any], parameters: str | None = None) -> None:

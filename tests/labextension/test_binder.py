@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from playwright.sync_api import expect
 
-from tests.checkout import ROOT, checkout
+from tests.checkout import ROOT, checkout, empty_environment, pip_install
 from tests.labextension.lab import Lab, Tab, run_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser
 
 BINDER = ROOT / "binder"
@@ -40,18 +40,17 @@ def test_what_the_project_needs_is_pinned_to_what_it_takes() -> None:
     assert sorted(built) == sorted(project["build-system"]["requires"])
 
 
-def test_what_is_built_opens_the_quick_start(browser: Browser, tmp_path: Path, shots: Path) -> None:
+def test_what_is_built_opens_the_quick_start(browser: Browser, network: list[str], tmp_path: Path, shots: Path) -> None:
     repository = checkout(tmp_path / "home")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    environment = empty_environment(tmp_path / "venv")
     env = {**os.environ, "PATH": f"{tmp_path}/venv/bin:{os.environ['PATH']}"}
     # repo2docker (2025.12): requirements.txt by pip, then postBuild, both in the repository's folder.
-    uv = Path(sys.prefix, "bin/uv")
-    pip = [str(uv), "pip", "install", "--python", f"{tmp_path}/venv/bin/python"] if uv.exists() else ["pip", "install"]
+    pip = pip_install(environment)
     for command in ([*pip, "-r", "binder/requirements.txt"], ["binder/postBuild"]):
         done = subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
     (tmp_path / "jupyter").mkdir()
-    lab = Lab(tmp_path / "jupyter", repository, tmp_path / "venv")
+    lab = Lab(tmp_path / "jupyter", network, repository, environment)
     try:
         tab = Tab(browser, lab)
         tab.page.set_viewport_size({"width": 1300, "height": 8000})

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from click.testing import CliRunner
 
 from jupyter_runbook.audit.status import status_json
+from jupyter_runbook.cli import main
 from jupyter_runbook.worklog import read
 
 if TYPE_CHECKING:
@@ -78,8 +81,17 @@ class Place:
         )
         return Run(done.returncode, done.stdout, done.stderr)
 
+    def invoke(self, *words: str | Path) -> Run:
+        """Run ``jupyter-runbook`` in this process: where a test is not about the process, that saves its start."""
+        runner = CliRunner(env={"IPYTHONDIR": str(self.folder / "ipython"), **self.environment})
+        with chdir(self.folder):
+            done = runner.invoke(main, [*map(str, words)])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Run(done.exit_code, done.stdout, done.stderr)
+
     def replay(self, *words: str | Path, limit: int | None = None) -> Run:
-        """Run ``jupyter-runbook replay``."""
+        """Run ``jupyter-runbook replay`` as a process: what signals it, or limits it, or asks what it opens."""
         return self.command("jupyter-runbook", "replay", *words, limit=limit)
 
     def status(self, worklog: Path | str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from tests.replay.runs import LOAD, Place, statuses, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 BAD = {
     "broken YAML": ("%%probe\n- file: a\n  mode: [\n", "line 4: broken YAML"),
     "an unknown option": ("%%shell --nope\ntouch a", "there is no option --nope"),
@@ -36,7 +38,7 @@ def test_it_is_a_few_lines(tmp_path: Path, name: str) -> None:
     cell, said = BAD[name]
     place = Place(tmp_path)
     write(tmp_path / "a.ipynb", [LOAD, cell, "1"])
-    done = place.replay("a.ipynb", "out.ipynb")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb")
     assert done.code == 1
     assert said in done.err
     assert "Traceback" not in done.err

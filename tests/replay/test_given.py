@@ -12,6 +12,8 @@ from tests.replay.runs import LOAD, Place, statuses, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 WORD = "s3cret-w0rd-of-mine"
 DECLARED = "site = 'berlin'  # where\nn: int = 1\nhosts: list = []\ndb_password = ''\nword: str | None = None"
 STEP = "%%shell --name use\nprintf '%s' {{ db_password }} | sha256sum > made\n"
@@ -31,7 +33,7 @@ def test_parameters_of_files_go_before_defaults_and_the_command_line_before_both
     write(place.folder / "a.ipynb", [DECLARED, "print(site, n, hosts)"], {0: ["parameters"]})
     (place.folder / "one.yml").write_text("site: bonn\nn: 2\nhosts: [a]\n")
     (place.folder / "two.json").write_text(json.dumps({"n": 3, "hosts": ["b"]}))
-    done = place.replay("a.ipynb", "out.ipynb", "-f", "one.yml", "-f", "two.json", "-p", "hosts", '["c"]')
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-f", "one.yml", "-f", "two.json", "-p", "hosts", '["c"]')
     assert done.code == 0, done.err
     notebook = place.load("out.ipynb")
     assert notebook.cells[2].outputs[0].text == "bonn 3 ['c']\n"
@@ -51,7 +53,7 @@ def test_parameters_of_files_go_before_defaults_and_the_command_line_before_both
 def test_a_file_that_does_not_fit(place: Place, text: str, said: str) -> None:
     write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
     (place.folder / "p.yml").write_text(text)
-    done = place.replay("a.ipynb", "out.ipynb", "-f", "p.yml")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-f", "p.yml")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(said)
     assert not (place.folder / "out.ipynb").exists()
@@ -59,19 +61,22 @@ def test_a_file_that_does_not_fit(place: Place, text: str, said: str) -> None:
 
 def test_a_file_that_is_not_there_or_no_text(place: Place) -> None:
     write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
-    assert place.replay("a.ipynb", "-f", "no.yml").err == "error: no.yml: it can't be read: No such file or directory\n"
+    assert (
+        place.invoke("replay", "a.ipynb", "-f", "no.yml").err
+        == "error: no.yml: it can't be read: No such file or directory\n"
+    )
     (place.folder / "p.yml").write_bytes(b"\xff\xfe\x00")
-    assert place.replay("a.ipynb", "-f", "p.yml").err == "error: p.yml: it can't be read: it is no UTF-8\n"
+    assert place.invoke("replay", "a.ipynb", "-f", "p.yml").err == "error: p.yml: it can't be read: it is no UTF-8\n"
 
 
 def test_what_has_no_default_has_to_be_given(place: Place) -> None:
     write(place.folder / "a.ipynb", ["site: str\nn: int\nm = 1", "print(site, n)"], {0: ["parameters"]})
-    done = place.replay("a.ipynb", "out.ipynb", "-p", "m", "2")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-p", "m", "2")
     assert done.code == 2
     assert done.err.startswith("error: a.ipynb: it needs site, n: they have no default\n→ -p site VALUE")
-    done = place.replay("a.ipynb", "out.ipynb", "-p", "n", "2")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-p", "n", "2")
     assert done.err.startswith("error: a.ipynb: it needs site: it has no default\n")
-    assert place.replay("a.ipynb", "out.ipynb", "-p", "n", "2", "-p", "site", "bonn").code == 0
+    assert place.invoke("replay", "a.ipynb", "out.ipynb", "-p", "n", "2", "-p", "site", "bonn").code == 0
     assert place.load("out.ipynb").cells[2].outputs[0].text == "bonn 2\n"
 
 
@@ -93,7 +98,7 @@ def test_a_secret_parameter_is_kept_nowhere(place: Place, tmp_path: Path, how: s
         "from the environment": ["-s", "db_password=env:WORD"],
         "from a file": ["-s", f"db_password=file:{tmp_path}/word"],
     }[how]
-    done = place.replay("a.ipynb", "out.ipynb", "-p", "site", "bonn", *words)
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-p", "site", "bonn", *words)
     assert done.code == 0, done.err
     notebook = place.load("out.ipynb")
     assert notebook.cells[2].source == (
@@ -122,7 +127,7 @@ def test_a_secret_by_papermill_itself(place: Place) -> None:
 def test_a_secret_of_any_name(place: Place) -> None:
     place = Place(place.folder, {"word": WORD})
     write(place.folder / "a.ipynb", [DECLARED, "print(word)"], {0: ["parameters"]})
-    assert place.replay("a.ipynb", "out.ipynb", "-s", "word").code == 0
+    assert place.invoke("replay", "a.ipynb", "out.ipynb", "-s", "word").code == 0
     assert place.load("out.ipynb").cells[2].outputs[0].text == "[secret word]\n"
     assert WORD not in everything(place.folder)
 
@@ -141,7 +146,7 @@ def test_a_secret_of_any_name(place: Place) -> None:
 )
 def test_secrets_that_can_not_be_had(place: Place, words: str, said: str) -> None:
     write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
-    done = place.replay("a.ipynb", "out.ipynb", *words.split())
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", *words.split())
     assert done.code == 2
     assert done.err.startswith(said)
     assert "geheim" not in done.err
@@ -151,7 +156,7 @@ def test_secrets_that_can_not_be_had(place: Place, words: str, said: str) -> Non
 def test_the_cell_of_secrets_run_by_hand_says_so(place: Place) -> None:
     cell = "from jupyter_runbook.sources import handed as _handed\na = _handed('a')"
     write(place.folder / "a.ipynb", [cell])
-    done = place.replay("a.ipynb", "out.ipynb")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb")
     assert done.code == 1
     assert "the secret parameter a was given to a replay, and is kept nowhere" in done.err
 
@@ -164,15 +169,15 @@ def test_a_dry_replay_changes_nothing(place: Place) -> None:
         "%%shell --expect failed\nfalse",
     ]
     write(place.folder / "a.ipynb", [LOAD, *steps])
-    done = place.replay("a.ipynb", "out.ipynb", "--check")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "--check")
     assert done.code == 0, done.err
     assert not (place.folder / "a").exists()
     status = place.status("out.ipynb")
     assert [step["status"] for step in status["steps"]] == ["planned", "ok", "planned", "planned"]
     assert statuses(status) == ["done"] * 5
     assert place.load("out.ipynb").metadata.runbook.check is True
-    assert "dry run" in place.command("jupyter", "runbook", "status", "out.ipynb").out
-    assert place.replay("a.ipynb", "real.ipynb").code == 0
+    assert "dry run" in place.invoke("status", "out.ipynb").out
+    assert place.invoke("replay", "a.ipynb", "real.ipynb").code == 0
     assert [step["status"] for step in place.status("real.ipynb")["steps"]] == ["changed", "ok", "ok", "ok"]
 
 

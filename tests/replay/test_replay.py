@@ -1,4 +1,4 @@
-"""``jupyter runbook replay``, ``status`` and ``demo`` as a user types them."""
+"""``jupyter runbook replay``, ``status`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.replay.runs import BIN, LOAD, Place, statuses, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,7 +34,7 @@ def place(tmp_path: Path) -> Place:
 def test_a_second_demo_says_ok_where_the_first_said_changed(place: Place) -> None:
     found = []
     for _ in range(2):
-        done = place.command("jupyter-runbook", "demo")
+        done = place.invoke("demo")
         assert done.code == 0, done.err
         match = re.search(r"^work log: (worklogs/00-quickstart-\d{8}T\d{6}Z(-2)?\.ipynb)$", done.out, re.MULTILINE)
         assert match
@@ -58,7 +60,9 @@ def test_runbooks_in_git_have_no_outputs() -> None:
 
 
 def test_the_quick_start_shows_a_diff_in_its_dry_run(place: Place) -> None:
-    done = place.replay(quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made"), "-p", "port", "9090")
+    done = place.invoke(
+        "replay", quickstart(), "out.ipynb", "-p", "folder", str(place.folder / "made"), "-p", "port", "9090"
+    )
     assert done.code == 0
     [cell] = [cell for cell in place.load("out.ipynb").cells if cell.id == "other-port"]
     assert "unless grep -qx port={{ port + 1 }} site.conf: ends with 1" in cell.outputs[0].data["text/plain"]
@@ -70,7 +74,7 @@ def test_the_kernel_works_in_the_runbooks_folder_and_knows_its_cell_and_run(plac
     look = "ask = get_ipython().kernel.get_parent('shell')['metadata']\n"
     look += "import os, json\nprint(json.dumps([os.getcwd(), ask]))"
     write(place.folder / "books" / "a.ipynb", [look, LOAD, "%%shell --creates made\ntouch made"], {0: ["mine"]})
-    assert place.replay("books/a.ipynb", "out.ipynb").code == 0
+    assert place.invoke("replay", "books/a.ipynb", "out.ipynb").code == 0
     notebook = place.load("out.ipynb")
     cwd, asked = json.loads(notebook.cells[0].outputs[0].text)
     run = notebook.metadata.runbook.run
@@ -93,7 +97,7 @@ def test_the_kernel_works_in_the_runbooks_folder_and_knows_its_cell_and_run(plac
 
 def test_parameters_reach_the_runbook_and_its_record(place: Place) -> None:
     write(place.folder / "a.ipynb", ["version = '1.0'\ncount = 1", "print(version, count + 1)"], {0: ["parameters"]})
-    done = place.replay("a.ipynb", "out.ipynb", "-p", "version", "1.10", "-p", "count", "2")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-p", "version", "1.10", "-p", "count", "2")
     assert done.code == 0, done.err
     notebook = place.load("out.ipynb")
     assert [cell.id for cell in notebook.cells] == ["c0", "injected-parameters", "c1"]
@@ -190,7 +194,7 @@ def test_bad_input_is_a_few_lines_and_nothing_is_touched(
     (place.folder / "ipython").mkdir()
     before(place)
     there = {path: path.is_file() and path.read_bytes() for path in place.folder.rglob("*")}
-    done = place.replay(*words.split())
+    done = place.invoke("replay", *words.split())
     assert done.code == 2, done.err
     assert said in done.err
     assert "Traceback" not in done.err
@@ -203,11 +207,11 @@ def test_bad_input_is_a_few_lines_and_nothing_is_touched(
 def test_a_second_replay_to_one_work_log_is_refused(place: Place) -> None:
     write(place.folder / "a.ipynb", ["1"])
     with lock(lock_path(place.folder / "out.ipynb")):
-        done = place.replay("a.ipynb", "out.ipynb")
+        done = place.invoke("replay", "a.ipynb", "out.ipynb")
         assert (done.code, done.out) == (2, "")
         assert done.err.startswith("error: out.ipynb: another replay is writing it\n")
-    assert place.replay("a.ipynb", "out.ipynb").code == 0
-    assert place.replay("a.ipynb", "out.ipynb", "--overwrite").code == 0
+    assert place.invoke("replay", "a.ipynb", "out.ipynb").code == 0
+    assert place.invoke("replay", "a.ipynb", "out.ipynb", "--overwrite").code == 0
 
 
 def test_status_while_the_replay_is_at_work(place: Place) -> None:
@@ -217,15 +221,15 @@ def test_status_while_the_replay_is_at_work(place: Place) -> None:
         "print(done.stdout.decode())"
     )
     write(place.folder / "a.ipynb", ["1", ask, "1"])
-    assert place.replay("a.ipynb", "out.ipynb").code == 0
+    assert place.invoke("replay", "a.ipynb", "out.ipynb").code == 0
     status = json.loads(place.load("out.ipynb").cells[1].outputs[0].text)
     assert (status["status"], statuses(status)) == ("running", ["done", "running", "not-run"])
 
 
 def test_status_for_people(place: Place) -> None:
     write(place.folder / "a.ipynb", [LOAD, "%%shell --name first\nfalse", "%%shell --name last\ntrue", "1"])
-    assert place.replay("a.ipynb", "out.ipynb").code == 1
-    lines = place.command("jupyter-runbook", "status", "out.ipynb").out.splitlines()
+    assert place.invoke("replay", "a.ipynb", "out.ipynb").code == 1
+    lines = place.invoke("status", "out.ipynb").out.splitlines()
     assert lines[0] == "out.ipynb: failed"
     assert re.fullmatch(r"  run \S+, by \S+ on \S+, \S+ \S+ UTC to \S+ \S+ UTC", lines[1])
     assert re.fullmatch(r"  ✗ failed      +0\.\d s  first  \(%%shell, cell 2\)", lines[2])
@@ -244,7 +248,7 @@ def test_the_runbook_itself_has_a_status_too(place: Place) -> None:
 
 def test_progress_is_a_line_a_cell_with_the_cause_of_a_failure(place: Place) -> None:
     write(place.folder / "a.ipynb", [LOAD, "%%shell --name first\nfalse"])
-    lines = place.replay("a.ipynb", "out.ipynb").err.splitlines()
+    lines = place.invoke("replay", "a.ipynb", "out.ipynb").err.splitlines()
     assert re.fullmatch(r"\[1/2\] ✓ done +0\.\d s  %load_ext jupyter_runbook", lines[0])
     assert re.fullmatch(r"\[2/2\] ✗ failed +0\.\d s  first \(%%shell\)", lines[1])
     assert lines[2:] == ["      tool: exit status 1 at line 2: false"]
@@ -252,7 +256,7 @@ def test_progress_is_a_line_a_cell_with_the_cause_of_a_failure(place: Place) -> 
 
 @pytest.mark.parametrize("command", ["replay", "status", "report", "demo"])
 def test_help_has_an_example(place: Place, command: str) -> None:
-    done = place.command("jupyter-runbook", command, "--help")
+    done = place.invoke(command, "--help")
     assert done.code == 0
     assert f"Example: jupyter runbook {command}" in " ".join(done.out.split())
 

@@ -14,6 +14,8 @@ from tests.terminal import on_terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SLOW = "%%shell --name slow\nwhile [ ! -e go ]; do sleep 0.05; done"
 
 

@@ -14,7 +14,7 @@ from jupyter_runbook.errors import Conflict
 from jupyter_runbook.sandbox import addresses
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES
-from tests.engine import can_start, leave_out
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

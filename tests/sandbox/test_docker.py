@@ -20,6 +20,8 @@ from tests.engine import leavings
 if TYPE_CHECKING:
     from tests.engine import Engine
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture
 def sandbox(docker_engine: Engine) -> DockerSandbox:

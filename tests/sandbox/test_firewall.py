@@ -11,7 +11,7 @@ import pytest
 from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.openstack import config, processes, servers
 from jupyter_runbook.sandbox.openstack.config import Layout
-from tests.engine import can_start, leave_out
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,6 +24,8 @@ from tests.bench import ends
 if TYPE_CHECKING:
     from tests.hosts import Hosts
 
+pytestmark = pytest.mark.machine
+
 
 @pytest.fixture
 def sandbox(sandbox_hosts: Hosts) -> HostsSandbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from jupyter_runbook.sandbox.docker import DockerSandbox
     from tests.engine import Engine
     from tests.openstack import Cloud
+
+pytestmark = pytest.mark.machine
 
 
 @pytest.fixture
@@ -123,31 +127,6 @@ def test_a_first_server_in_a_new_cloud(sandbox: OpenStackSandbox) -> None:
     command("down", "openstack")  # nothing to do
 
 
-def test_a_service_that_died_comes_up_again_with_what_the_cloud_had(sandbox_cloud: Cloud) -> None:
-    sandbox = sandbox_cloud.up()
-    with connect(sandbox) as cloud:
-        cloud.compute.create_keypair(name="kept")
-        running = processes.running(sandbox.folder)
-        for name in ("nova", "database"):
-            os.kill(running[name].pid, signal.SIGKILL)
-            assert ends(running[name].pid)
-        assert "not running: database, nova; sandbox up openstack starts them" in command("status", "openstack")
-        sandbox.up()
-        again = processes.running(sandbox.folder)
-        assert again["neutron"].pid == running["neutron"].pid
-        assert cloud.compute.find_keypair("kept")
-        cloud.compute.delete_keypair("kept")
-
-
-def test_a_port_that_is_taken_is_left_to_who_has_it(sandbox: OpenStackSandbox) -> None:
-    with socket.create_server(("127.0.0.1", PORTS["placement"])) as taken:
-        sandbox.up()
-        assert sandbox.state["ports"]["placement"] != PORTS["placement"]
-        with administer(sandbox) as cloud:
-            assert cloud.placement.get("/resource_providers").json()["resource_providers"]
-        assert taken.getsockname()[1] == PORTS["placement"]
-
-
 @pytest.mark.parametrize("last", ["switch.connect", "database.start", "processes.serve", "config.clouds"])
 def test_what_a_killed_up_left_is_taken_away(sandbox: OpenStackSandbox, last: str) -> None:
     before = leavings(sandbox)
@@ -221,34 +200,6 @@ def test_a_path_too_long_for_a_socket_is_said_to_be(
     assert leavings(sandbox) == before
 
 
-@pytest.fixture
-def route() -> Iterator[str]:
-    """Put a real route where the range of addresses would be taken from."""
-    ip = shutil.which("ip")
-    assert ip
-    words = ["unreachable", "172.30.9.0/24"]
-    subprocess.run([ip, "route", "add", *words], check=True)
-    yield words[1]
-    subprocess.run([ip, "route", "delete", *words], check=True)
-
-
-def test_the_range_of_floating_ips_is_chosen_by_looking(
-    sandbox: OpenStackSandbox, route: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """TRAPS, Sandbox 1."""
-    assert route
-    sandbox.up()
-    assert not sandbox.state["network"].startswith("172.30.")
-    assert sandbox.state["network"] in command("status", "openstack")
-    # TRAPS, Sandbox 3: another sandbox, by another folder, touches nothing of this one's.
-    monkeypatch.setenv("RUNBOOK_SANDBOX", str(sandbox.folder.parent.parent / "another"))
-    another = OpenStackSandbox()
-    with pytest.raises(Conflict, match=f"a link {LINK} that is not of this sandbox"):
-        another.up()
-    another.down()
-    assert not sandbox._missing()
-
-
 def test_fakes_without_an_engine_and_down_takes_the_servers_and_nothing_else(
     sandbox: OpenStackSandbox, docker_engine: Engine, tmp_path: Path
 ) -> None:
@@ -303,3 +254,92 @@ def test_env_of_one_that_is_down_is_an_error() -> None:
         "error: the openstack sandbox is down",
         "→ jupyter runbook sandbox up openstack",
     ]
+
+
+@pytest.fixture
+def crowded(sandbox_cloud: Cloud) -> OpenStackSandbox:
+    """Return a cloud that came up while a port and a range that it would have taken were somebody else's.
+
+    It is for the last tests here, and stays up for those of other modules.
+    """
+    sandbox = sandbox_cloud.sandbox
+    # Tests share it, for each `up` takes its time: where one has come up so, it is as good.
+    if sandbox.status() is None or sandbox.state["ports"]["placement"] == PORTS["placement"]:
+        sandbox_cloud.free()
+        with socket.create_server(("127.0.0.1", PORTS["placement"])), real_route(TAKEN):
+            sandbox.up()
+    return sandbox
+
+
+#: Where the range of addresses would be taken from.
+TAKEN = "172.30.9.0/24"
+
+
+@contextmanager
+def real_route(network: str) -> Iterator[None]:
+    """Put a real route there, for as long as the block."""
+    ip = shutil.which("ip")
+    assert ip
+    subprocess.run([ip, "route", "add", "unreachable", network], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([ip, "route", "delete", "unreachable", network], check=True)
+
+
+def test_a_port_that_is_taken_is_left_to_who_has_it(crowded: OpenStackSandbox) -> None:
+    assert crowded.state["ports"]["placement"] != PORTS["placement"]
+    with administer(crowded) as cloud:
+        assert cloud.placement.get("/resource_providers").json()["resource_providers"]
+    # It has been let go since, and nobody has taken it.
+    socket.create_server(("127.0.0.1", PORTS["placement"])).close()
+
+
+def test_the_range_of_floating_ips_is_chosen_by_looking(
+    crowded: OpenStackSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAPS, Sandbox 1."""
+    assert not crowded.state["network"].startswith("172.30.")
+    assert crowded.state["network"] in command("status", "openstack")
+    # TRAPS, Sandbox 3: another sandbox, by another folder, touches nothing of this one's.
+    monkeypatch.setenv("RUNBOOK_SANDBOX", str(crowded.folder.parent.parent / "another"))
+    another = OpenStackSandbox()
+    with pytest.raises(Conflict, match=f"a link {LINK} that is not of this sandbox"):
+        another.up()
+    another.down()
+    assert not crowded._missing()
+
+
+def test_a_service_that_died_comes_up_again_with_what_the_cloud_had(crowded: OpenStackSandbox) -> None:
+    sandbox = crowded
+    with connect(sandbox) as cloud:
+        cloud.compute.create_keypair(name="kept")
+        running = processes.running(sandbox.folder)
+        for name in ("nova", "database"):
+            os.kill(running[name].pid, signal.SIGKILL)
+            assert ends(running[name].pid)
+        assert "not running: database, nova; sandbox up openstack starts them" in command("status", "openstack")
+        sandbox.up()
+        again = processes.running(sandbox.folder)
+        assert again["neutron"].pid == running["neutron"].pid
+        assert cloud.compute.find_keypair("kept")
+        cloud.compute.delete_keypair("kept")
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_to_who_has_it(crowded: OpenStackSandbox) -> None:
+    """As after the machine was started again, where something else came up first."""
+    had = crowded.state["ports"]
+    with connect(crowded) as cloud:
+        cloud.compute.create_keypair(name="kept")
+    keystone = processes.running(crowded.folder)["keystone"].pid
+    os.kill(keystone, signal.SIGKILL)
+    assert ends(keystone)
+    with socket.create_server(("127.0.0.1", had["keystone"])):
+        command("up", "openstack")
+    ports = crowded.state["ports"]
+    assert ports["keystone"] != had["keystone"]
+    assert {**ports, "keystone": 0} == {**had, "keystone": 0}, "the others stay where they were"
+    with connect(crowded) as cloud:
+        assert cloud.compute.find_keypair("kept")
+        cloud.compute.delete_keypair("kept")
+        assert f":{had['keystone']}/" not in json.dumps(cloud.service_catalog)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import pytest
 
 from jupyter_runbook.providers.docker.engine import Engine as Client
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.docker import DockerSandbox
+from jupyter_runbook.sandbox.hosts import HostsSandbox
 from tests.openstack import administer, connect, loops
-from tests.tenant import Tenant, until
+from tests.tenant import INTERVAL, Tenant, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,24 +30,42 @@ if TYPE_CHECKING:
     from tests.openstack import Cloud
 
 
-def routes() -> str:
-    return Path("/proc/net/route").read_text()
+def routes() -> set[str]:
+    """Return where this machine's routes lead, but for those of the other sandboxes: their tests run beside."""
+    states = DockerSandbox().state, HostsSandbox().state
+    others = [IPv4Network(state[key]) for state, key in zip(states, ("pool", "network"), strict=True) if state]
+    listed = json.loads(leftovers._run(["ip", "-json", "route"], os.environ))
+    # A range that a Compose file names is none of the engine's own: Docker's bridge tells.
+    found = {str(route["dst"]) for route in listed if not re.fullmatch("br-[0-9a-f]{12}", route["dev"])} - {"default"}
+    return {one for one in found if not any(IPv4Network(one).subnet_of(other) for other in others)}
 
 
 @pytest.fixture(scope="module")
 def sandbox(docker_engine: Engine, sandbox_cloud: Cloud) -> OpenStackSandbox:
     docker_engine.up()
-    return sandbox_cloud.up()
+    return sandbox_cloud.start()
 
 
 @pytest.fixture(scope="module")
 def tenant(sandbox: OpenStackSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    with connect(sandbox) as cloud, administer(sandbox) as admin:
+    """Return a project of its own, whose servers are containers: the sandbox's own has other tests' beside these."""
+    name = f"servers-{uuid4().hex[:6]}"
+    auth = {"project_name": name, "username": name, "password": uuid4().hex}
+    with administer(sandbox) as connection:
+        admin: Any = connection
+        project = admin.identity.create_project(name=name)
+        user = admin.identity.create_user(name=name, password=auth["password"])
+        admin.identity.assign_project_role_to_user(project, user, admin.identity.find_role("member"))
         # The usual quota is ten.
-        admin.set_compute_quotas("demo", instances=50, cores=100)
-        made = Tenant(cloud, tmp_path_factory.mktemp("tenant"))
-        yield made
-        made.clear()
+        admin.set_compute_quotas(name, instances=50, cores=100)
+        with connect(sandbox, **auth) as cloud:
+            kind = {"disk_format": "raw", "container_format": "bare"}
+            cast("Any", cloud).image.create_image(name=name, data=b"no disk", os_admin_user="debian", **kind)
+            made = Tenant(cloud, tmp_path_factory.mktemp("tenant"), name)
+            yield made
+            made.clear()
+        admin.identity.delete_user(user)
+        admin.identity.delete_project(project)
 
 
 SCRIPT = "#!/bin/sh\necho from-user-data >/root/marker\nservice docker start\n"
@@ -152,6 +175,8 @@ def test_docker_on_a_server_is_reached_by_ssh(
     tenant: Tenant, pair: list[tuple[Any, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = pair[0][1]
+    # user_data has started it, unless another test has rebooted the server since.
+    tenant.ssh(address, "sudo service docker start")
     until(lambda: tenant.try_ssh(address, "docker version").returncode == 0, "docker did not start")
     monkeypatch.setenv("PATH", os.pathsep.join([f"{tenant.folder}/bin", os.environ["PATH"]]))
     with closing(Client(f"ssh://debian@{address}")) as client:
@@ -197,7 +222,8 @@ def test_a_volume_is_a_disk_that_moves(tenant: Tenant, pair: list[tuple[Any, str
     tenant.ssh(other, f"sudo sh -ec 'mount {device} /data; grep kept /data/word; umount /data; grep from /root/marker'")
     detach(second)
     cloud.block_storage.extend_volume(volume, 2)
-    cloud.block_storage.wait_for_status(volume, "available", ["error_extending"], 0.1, 60)
+    # openstacksdk's own waiting would take the volume as it was before for one that is there already.
+    until(lambda: cloud.block_storage.get_volume(volume.id).status != "extending", "extend")
     device = attach(first)
     size = tenant.ssh(address, f"sudo sh -ec 'e2fsck -fp {device} >/dev/null; resize2fs {device} 2>&1'")
     assert "524288 (4k) blocks" in size
@@ -270,7 +296,7 @@ def test_a_snapshot_is_what_a_server_was_and_a_rebuild_begins_anew(tenant: Tenan
     assert tenant.ssh(address, "ls") == ""
     for one in (server, again):
         cloud.compute.delete_server(one)
-        cloud.compute.wait_for_delete(one, interval=0.1, wait=60)
+        cloud.compute.wait_for_delete(one, interval=INTERVAL, wait=60)
     cloud.image.delete_image(image)
 
 
@@ -351,7 +377,7 @@ def test_security_groups_let_through_what_they_say(tenant: Tenant, pair: list[tu
     out = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{tenant.port(pair[0][0]).fixed_ips[0]['ip_address']}/22 && echo open'"
     until(lambda: tenant.ssh(address, f"{out} || echo closed") == "closed", "nothing goes out", 15)
     cloud.compute.delete_server(server)
-    cloud.compute.wait_for_delete(server, interval=0.1, wait=60)
+    cloud.compute.wait_for_delete(server, interval=INTERVAL, wait=60)
     tenant.forget_host_keys()
 
 
@@ -390,7 +416,7 @@ def test_a_server_that_is_deleted_while_it_is_made_leaves_nothing(tenant: Tenant
     for server in (whole, half):
         cloud.compute.delete_server(server)
     for server in (whole, half):
-        cloud.compute.wait_for_delete(server, interval=0.1, wait=60)
+        cloud.compute.wait_for_delete(server, interval=INTERVAL, wait=60)
     cloud.block_storage.wait_for_status(volume, "available", ["error"], 0.1, 60)
     names = [name for one in DockerSandbox().json("GET", "/containers/json?all=1") for name in one["Names"]]
     assert not [name for name in names if whole.id in name or half.id in name]

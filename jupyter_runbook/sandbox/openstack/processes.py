@@ -8,7 +8,6 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.errors import Conflict
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.base import sandbox_folder
 from jupyter_runbook.sandbox.openstack.config import HOST, LINK, SERVER_IMAGE
@@ -51,22 +50,9 @@ def environment(layout: Layout) -> dict[str, str]:
     }
 
 
-def listen(port: int, *, strict: bool = False) -> socket.socket:
-    """Listen on a port of loopback.
-
-    Parameters
-    ----------
-    port
-        The wanted one.
-    strict
-        Whether no other will do.
-
-    Raises
-    ------
-    Conflict
-        It is taken, and no other will do.
-    """
-    for wanted in (port,) if strict else (port, 0):
+def listen(port: int) -> socket.socket:
+    """Listen on a port of loopback: on the wanted one, or on one that is free where it is taken."""
+    for wanted in (port, 0):
         listening = socket.socket()
         # What is left of connections that have ended is no listener.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,12 +61,11 @@ def listen(port: int, *, strict: bool = False) -> socket.socket:
             listening.listen(500)
         except OSError:
             listening.close()
+            if not wanted:
+                raise
             continue
-        return listening
-    raise Conflict(
-        f"port {port} of {HOST} is taken by something else",
-        hint="sandbox down openstack, then up: it takes another one",
-    )
+        break
+    return listening
 
 
 def serve(layout: Layout, name: str, listening: socket.socket) -> int:

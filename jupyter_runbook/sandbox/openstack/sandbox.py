@@ -25,7 +25,8 @@ from jupyter_runbook.sandbox.openstack import config, database, install, process
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, HOST, LINK, PORTS, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import socket
+    from collections.abc import Collection, Mapping
 
 __all__ = ["OpenStackSandbox"]
 
@@ -120,11 +121,20 @@ class OpenStackSandbox(Sandbox):
             raise
 
     def _start(self, names: list[str]) -> None:
-        """Start the database and the services of some names, and wait until they answer."""
+        """Start the database and the services of some names, and wait until they answer.
+
+        Where a port of theirs is somebody else's by now, all are started again: each has the addresses of the others.
+        """
         state = self.state
         fresh = not self.clouds.exists()
-        services = [name for name in PORTS if name in names]
-        listening = {name: processes.listen(state["ports"][name], strict=not fresh) for name in services}
+        listening = _listen(state["ports"], names)
+        ports = {name: one.getsockname()[1] for name, one in listening.items()}
+        if moved := [name for name in listening if not fresh and ports[name] != state["ports"][name]]:
+            self.tell(f"the port of {', '.join(moved)} is taken by something else: every service starts again")
+            names = ["database", *PORTS]
+            processes.end(self.folder)
+            listening |= _listen(state["ports"], set(PORTS) - set(listening))
+        services = list(listening)
         try:
             state["ports"] |= {name: one.getsockname()[1] for name, one in listening.items()}
             _write(self.folder / "state.json", json.dumps(state))
@@ -132,8 +142,7 @@ class OpenStackSandbox(Sandbox):
             install.furnish(layout)
             if "database" in names:
                 database.start(layout, Path(state["root"]))
-            if fresh:
-                database.ask(layout, config.catalogue(layout))
+            database.ask(layout, config.catalogue(layout))
             pids = {name: processes.serve(layout, name, one) for name, one in listening.items()}
         finally:
             # A service that dies takes its port along, for nobody else holds it.
@@ -144,6 +153,8 @@ class OpenStackSandbox(Sandbox):
             list(pool.map(lambda name: self._await(layout, name, pids[name]), services))
             if seeded:
                 seeded.result()
+        if not fresh:
+            _write(self.clouds, config.clouds(layout))
 
     def _await(self, layout: Layout, name: str, pid: int) -> None:
         """Wait for a service's first answer: whoever asks early waits in its queue."""
@@ -195,6 +206,11 @@ class OpenStackSandbox(Sandbox):
         if self.state:
             leftovers.clear_bridges([LINK], os.environ)
         shutil.rmtree(self.folder)
+
+
+def _listen(ports: Mapping[str, int], names: Collection[str]) -> dict[str, socket.socket]:
+    """Listen for the services of some names: on the ports that they had, where those are free."""
+    return {name: processes.listen(port) for name, port in ports.items() if name in names}
 
 
 def _write(path: Path, text: str) -> None:

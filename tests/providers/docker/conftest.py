@@ -12,8 +12,9 @@ import pytest
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.session import Session
 from tests.bench import Bench
-from tests.engine import beside, can_start, leave_out
+from tests.engine import beside
 from tests.providers.docker.yard import DOCKER, Tap, Yard
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,9 +26,9 @@ from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.providers.docker.images import familiar
 from jupyter_runbook.record import Status
 from jupyter_runbook.stop import Stop
-from tests.engine import can_start, leave_out
 from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import told
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

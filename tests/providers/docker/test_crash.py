@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jupyter_runbook.providers.docker.lock import lock_name
 from jupyter_runbook.record import Status
+from tests.bench import ends
 from tests.providers.docker.yard import Tap, Yard, row, told
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
+# Runs each cell that comes on standard input in a fork, so that what it needs is imported once. A line for its process,
+# and a line for how it ended: nothing where it was killed.
 SCRIPT = """
-    import sys
+    import json, os, sys
     from pathlib import Path
     from jupyter_runbook.running import Step
     from jupyter_runbook.session import Session
     from jupyter_runbook.step import run
     from tests.providers.docker.yard import DOCKER
 
-    body, line = sys.argv[1:]
-    record = run(Step(DOCKER, line, body, {}, body, "cell-1"), Session(Path.cwd())).record
-    sys.exit(0 if record.status == "changed" else f"{record.status}: {record.error}")
+    DOCKER.load()
+    for asked in sys.stdin:
+        body, line = json.loads(asked)
+        child = os.fork()
+        if child == 0:
+            record = run(Step(DOCKER, line, body, {}, body, "cell-1"), Session(Path.cwd())).record
+            sys.stderr.write("" if record.status == "changed" else f"{record.status}: {record.error}")
+            sys.stderr.flush()
+            os._exit(record.status != "changed")
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 # The requests of one replace that change something. More than there are, for those that a change would add.
@@ -58,39 +72,66 @@ class Killer:
         self.at = at
         self.lost = lost
         self.count = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process = 0
 
     def __call__(self, line: str) -> bool:
         if line.startswith(("GET ", "HEAD ")):
             return True
         hit = self.count == self.at
         if hit and self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
+            os.kill(self.process, signal.SIGKILL)
+            ends(self.process)
         self.count += 1
         return not (hit and self.lost)
 
 
-def run_and_kill(yard: Yard, tap: Tap, body: str, killer: Killer, folder: Path) -> int:
-    """Run a cell in a process of its own, and return how that ended."""
-    tap.on_request = killer
-    line = f"--project {yard.project} --host {tap.host}"
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), body, line]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, env={**ENV})
-    killer.process = process
-    _, said = process.communicate(timeout=120)
-    assert process.returncode in {0, -signal.SIGKILL}, said.decode()
-    return process.returncode
+class Runner:
+    """Run cells, each in a process of its own."""
+
+    def __init__(self, yard: Yard, tap: Tap, folder: Path) -> None:
+        self._tap = tap
+        self._line = f"--project {yard.project} --host {tap.host}"
+        self._said = folder / "runner.err"
+        with self._said.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(SCRIPT)],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def kill(self, body: str, killer: Killer) -> int:
+        """Run a cell that is killed, and return how that ended."""
+        assert self._process.stdin
+        assert self._process.stdout
+        # Before the process is known there is none to kill: its first request waits.
+        known = threading.Event()
+
+        def asked(line: str) -> bool:
+            assert known.wait(60)
+            return killer(line)
+
+        self._tap.on_request = asked
+        self._process.stdin.write(json.dumps([body, self._line]) + "\n")
+        self._process.stdin.flush()
+        killer.process = int(self._process.stdout.readline())
+        known.set()
+        code = int(self._process.stdout.readline())
+        assert code in {0, -signal.SIGKILL}, self._said.read_text()
+        return code
+
+    def end(self) -> None:
+        self._process.communicate(timeout=60)
 
 
-def _environment() -> dict[str, str]:
-    import os
-    from pathlib import Path
-
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-
-
-ENV = _environment()
+@pytest.fixture
+def runner(yard: Yard, tap: Tap, tmp_path: Path) -> Iterator[Runner]:
+    made = Runner(yard, tap, tmp_path)
+    yield made
+    made.end()
 
 
 def locks(yard: Yard) -> list[str]:
@@ -98,14 +139,12 @@ def locks(yard: Yard) -> list[str]:
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "done"])
-def test_a_replace_killed_anywhere_is_finished_by_the_next_run(
-    yard: Yard, tap: Tap, tmp_path: Path, *, lost: bool
-) -> None:
+def test_a_replace_killed_anywhere_is_finished_by_the_next_run(yard: Yard, runner: Runner, *, lost: bool) -> None:
     yard.up(cell("0"))
     seen = set()
     for at in range(MOST):
         value = str(at + 1)
-        code = run_and_kill(yard, tap, cell(value), Killer(at, lost=lost), tmp_path)
+        code = runner.kill(cell(value), Killer(at, lost=lost))
         state = tuple(name.removeprefix(yard.name("web")) for name in yard.containers())
         if code == 0:
             break
@@ -128,9 +167,9 @@ def test_a_replace_killed_anywhere_is_finished_by_the_next_run(
         assert {("",), ("", ".next"), (".next", ".old"), ("", ".old")} <= seen
 
 
-def test_a_first_run_killed_anywhere_is_finished_by_the_next_one(yard: Yard, tap: Tap, tmp_path: Path) -> None:
+def test_a_first_run_killed_anywhere_is_finished_by_the_next_one(yard: Yard, runner: Runner) -> None:
     for at in range(MOST):
-        code = run_and_kill(yard, tap, cell("0"), Killer(at, lost=True), tmp_path)
+        code = runner.kill(cell("0"), Killer(at, lost=True))
         if code == 0:
             break
         record = yard.run(cell("0"))

@@ -19,10 +19,10 @@ from jupyter_runbook.providers.docker.waiting import SETTLE
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.docker import PACKAGES
-from tests.engine import can_start, leave_out
 from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import told
 from tests.sshd import path_with, serving
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lab(sandbox_cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """Return the project of the sandbox's member, which is empty afterwards."""
-    sandbox = sandbox_cloud.up()
+    sandbox = sandbox_cloud.up(machines=False)
     for key, value in sandbox.env().items():
         monkeypatch.setenv(key, value)
     monkeypatch.chdir(tmp_path)

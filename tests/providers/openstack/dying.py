@@ -54,6 +54,8 @@ def _run() -> int:
     folder = Path(sys.argv[1])
     os.chdir(folder)
     record = Bench(folder, Session(folder), point=OS).run(*sys.argv[2:]).record
+    if record.error:
+        sys.stderr.write(f"{record.error}\n")
     return 0 if record.status in {"ok", "changed"} else 1
 
 

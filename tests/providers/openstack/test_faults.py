@@ -38,7 +38,7 @@ def deaths(lab: Lab, *cell: str) -> int:
     command = [sys.executable, "-m", "tests.providers.openstack.dying", str(lab.bench.root), *cell]
     run = subprocess.run(command, cwd=ROOT, check=True, timeout=240, capture_output=True, text=True)
     died, code = map(int, run.stdout.split()[-2:])
-    assert code == 0
+    assert code == 0, run.stderr
     return died
 
 
@@ -125,7 +125,9 @@ servers:
     # The second reason is Nova's where both were given a host at once.
     fault = "is in ERROR: (No valid host was found|Exceeded maximum number of retries. Exhausted all hosts)"
     assert re.search(fault, record.error.message)
-    [broken] = [row.resource for row in record.changes if row.status == "failed"]
+    failed = [row.resource for row in record.changes if row.status == "failed"]
+    assert len(failed) == 1, record.error.message
+    [broken] = failed
     again = lab.run(body)
     assert again.error
     assert again.error.kind == "not-approved"

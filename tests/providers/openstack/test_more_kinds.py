@@ -25,7 +25,7 @@ ADMIN = "--cloud sandbox-admin"
 
 @pytest.fixture
 def admin(sandbox_cloud: Cloud) -> Iterator[Any]:
-    with connect(sandbox_cloud.up(), "sandbox-admin") as known:
+    with connect(sandbox_cloud.up(machines=False), "sandbox-admin") as known:
         connection: Any = known
         yield connection
         for some, delete in (

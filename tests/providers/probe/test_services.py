@@ -20,7 +20,7 @@ from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.secret import Secret
-from tests.engine import can_start, leave_out
+from tests.support.sandboxes import can_start, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.record import StepRecord
     from tests.bench import Bench
+
+pytestmark = pytest.mark.service
 
 READY = 60  # seconds until a service answers: only a broken one takes them
 

@@ -121,6 +121,16 @@ describe('StepRenderer', () => {
     expect(node.textContent).toContain('dry run');
   });
 
+  it.each(['0'.repeat(63), `${'0'.repeat(63)}\n`, '; touch made; '.repeat(6)])(
+    'offers no plan of what is no digest: %j',
+    async digest => {
+      const record = { ...example('planned'), plan_digest: digest };
+      const node = await show(record);
+      expect(node.textContent).toContain(record.summary);
+      expect(node.querySelector('.jp-RunbookStep-plan')).toBeNull();
+    }
+  );
+
   it('hides and shows rows by what became of them', async () => {
     const node = await show(example('containers-created'));
     const all = rows(node);

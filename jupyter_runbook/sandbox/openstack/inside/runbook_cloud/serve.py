@@ -8,6 +8,7 @@ no broker is needed (Nova's own functional tests run the same way).
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ LISTENING = 3
 
 
 def main() -> None:
+    gc.disable()  # until `settle`: nothing of what is imported is garbage
     folder = Path(sys.argv[1])
     os.environ[f"OS_{folder.name.upper()}_CONFIG_DIR"] = str(folder)
     os.environ["OS_NEUTRON_CONFIG_FILES"] = "neutron.conf"
@@ -26,10 +28,19 @@ def main() -> None:
     SERVICES[folder.name](folder)
 
 
+def settle() -> None:
+    """Look for garbage from here on, and seldom: among all that is imported, it took a quarter of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    gc.enable()
+
+
 def serve(application: Any, threads: int = 8) -> None:
     """Answer requests, each by one of so many threads."""
     import waitress
 
+    settle()
     waitress.serve(
         application,
         sockets=[socket.socket(fileno=LISTENING)],
@@ -161,6 +172,7 @@ def cinder(folder: Path) -> None:
     import eventlet.wsgi
     from eventlet.greenio import GreenSocket
 
+    settle()
     listening = GreenSocket(socket.socket(fileno=LISTENING))
     eventlet.wsgi.server(listening, application, log_output=False, keepalive=True)
 
