@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.spec.template import render_text
+from jupyter_runbook.spec.template import is_template, render_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +42,9 @@ class Option:
         Text → value; a ValueError's text tells what is wrong.
     template
         Whether ``{{ … }}`` in its value is filled; a provider that fills it in a way of its own says False.
+    guard
+        Called with a text that a template brought a value into, and not with what the cell itself says: a ValueError's
+        text tells what a value may not bring.
     """
 
     flags: tuple[str, ...]
@@ -50,6 +53,7 @@ class Option:
     many: bool = False
     convert: Callable[[str], Any] | None = None
     template: bool = True
+    guard: Callable[[str], object] | None = None
 
     @property
     def name(self) -> str:
@@ -219,8 +223,8 @@ def _value(option: Option, given: list[str] | None, names: Mapping[str, Any]) ->
     return values if option.many else values[0]
 
 
-def _convert(option: Option, text: str, names: Mapping[str, Any]) -> Any:
-    value = render_text(text, names, line=1) if option.template else text
+def _convert(option: Option, written: str, names: Mapping[str, Any]) -> Any:
+    value = render_text(written, names, line=1) if option.template else written
     if isinstance(value, Secret):
         raise InvalidSpec(
             f"{option.flags[-1]} can't hold the secret {value.name}", line=1, hint="options are shown everywhere"
@@ -228,9 +232,9 @@ def _convert(option: Option, text: str, names: Mapping[str, Any]) -> Any:
     text = str(value)
     if not text.strip():
         raise InvalidSpec(f"{option.flags[-1]} is empty", line=1, hint="give it a value, or leave it out")
-    if option.convert is None:
-        return text
     try:
-        return option.convert(text)
+        if option.guard is not None and is_template(written):
+            option.guard(text)
+        return option.convert(text) if option.convert is not None else text
     except ValueError as error:
         raise InvalidSpec(f"{option.flags[-1]} {error}", line=1) from None

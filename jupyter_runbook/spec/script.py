@@ -2,7 +2,8 @@
 
 The value itself never stands in the script's text, so that no shell parses it. How the reference has to be quoted is
 read off the script's syntax tree (tree-sitter's grammar of bash): in a word, in either kind of quotes, in a
-here-document. Where a value can't be put without being parsed, the script is refused.
+here-document. A value is let through only where it is known to be data (see `jupyter_runbook.spec.bash`); elsewhere the
+script is refused. A whole number is data wherever it can be put.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.spec.bash.carriers import Given
+from jupyter_runbook.spec.bash.places import UNKNOWN, refused
+from jupyter_runbook.spec.bash.tree import is_arithmetic, parse
 from jupyter_runbook.spec.template import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jinja2.sandbox import SandboxedEnvironment
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
 __all__ = ["Script", "Variable", "load_script"]
 
@@ -95,13 +99,16 @@ def load_script(text: str, names: Mapping[str, Any], *, first_line: int = 1) -> 
     if "{{" not in text and "{%" not in text:
         return Script(text)
     probe, holes = _probe(text, names, first_line)
-    tree = _parser().parse(probe)
+    tree = parse(probe)
+    if tree.root_node.has_error and not all(hole.number for hole in holes):
+        raise _unreadable(tree.root_node, holes)
     parts: list[bytes] = []
     at = 0
     for hole in holes:
         node = tree.root_node.descendant_for_byte_range(hole.start, hole.end)
         parts += [probe[at : hole.start], _reference(hole, node, probe).encode()]
         at = hole.end
+    _check_places(probe, holes, first_line)
     variables = {hole.variable.name: hole.variable for hole in holes}
     return Script(b"".join([*parts, probe[at:]]).decode("utf-8", "surrogatepass"), tuple(variables.values()))
 
@@ -183,18 +190,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-@cache
-def _parser() -> Parser:
-    import tree_sitter_bash
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(tree_sitter_bash.language()))
-
-
-# What each surrounding node makes of a value. The nearest one decides.
+# What each surrounding node makes of a value's quoting. The nearest one decides.
 _NEW_COMMAND = {"command_substitution", "process_substitution", "subshell", "program", "function_definition"}
-_ARITHMETIC = {"arithmetic_expansion", "c_style_for_statement", "subscript"}
-_COMPARISONS = {b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge"}
 
 
 def _reference(hole: _Hole, node: Node | None, probe: bytes) -> str:
@@ -215,35 +212,88 @@ def _reference(hole: _Hole, node: Node | None, probe: bytes) -> str:
         for kind, above in around:
             if kind == "arithmetic" and hole.number:
                 break
-            _check_place(hole, kind, above)
+            _check_quoting(hole, kind, above)
     return forms.get(form, f'"{plain}"')
 
 
 def _around(node: Node | None) -> Iterator[tuple[str, Node]]:
     """Yield what a place is in, from the inside out, up to the command that it belongs to."""
     while node is not None and node.type not in _NEW_COMMAND:
-        yield ("arithmetic" if _is_arithmetic(node) else node.type), node
+        yield ("arithmetic" if is_arithmetic(node) else node.type), node
         node = node.parent
 
 
-def _check_place(hole: _Hole, kind: str, node: Node) -> None:
-    """Refuse a place where the shell would parse the value, or where its quoting can't be told."""
+def _check_quoting(hole: _Hole, kind: str, node: Node) -> None:
+    """Refuse a place where a reference can't be put: its quoting can't be told, or nothing is expanded."""
     if kind == "heredoc_body":
         _check_heredoc(hole, node)
-    elif kind == "arithmetic":
-        raise _refuse(hole, "stands in arithmetic, where the shell would compute with its text")
     elif kind in ("expansion", "heredoc_start", "ERROR"):
-        raise _refuse(hole, "stands where its quoting can't be told")
-    elif kind == "command" and _name(node) in (b"eval", b"let"):
-        raise _refuse(hole, f"is handed to {_name(node).decode()}, which would parse it")
+        raise _refuse(hole, UNKNOWN)
+
+
+def _check_places(probe: bytes, holes: list[_Hole], first_line: int) -> None:
+    """Refuse the first place where a value is no data."""
+    values = [(hole.start, hole.end) for hole in holes if not hole.number]
+    if not values:
+        return
+    try:
+        found = refused(probe, Given(values))
+    except RecursionError:
+        raise InvalidSpec("the script is nested too deeply for a value", line=first_line) from None
+    for one in found:
+        hole = next((hole for hole in holes if hole.start == one.at), None)
+        if one.variable is None and hole is not None:
+            raise _refuse(hole, one.why)
+        # An expression may have had lines of its own.
+        before = next((hole for hole in reversed(holes) if hole.start <= one.at), None)
+        start, line = (before.start, before.line) if before else (0, first_line)
+        raise InvalidSpec(
+            f"${one.variable} has a value of {{{{ }}}}, and {one.why}",
+            line=line + probe.count(b"\n", start, one.at),
+            hint=_hint(one.why),
+        )
 
 
 def _refuse(hole: _Hole, why: str) -> InvalidSpec:
-    return InvalidSpec(
-        f"{{{{ {hole.variable.expression} }}}} {why}",
-        line=hole.line,
-        hint='give it to a variable on a line of its own, x={{ … }}, and use "$x"',
-    )
+    return InvalidSpec(f"{{{{ {hole.variable.expression} }}}} {why}", line=hole.line, hint=_hint(why))
+
+
+def _hint(why: str) -> str:
+    return next((hint for words, hint in _HINTS if words in why), _HINTS[-1][1])
+
+
+# What to write instead, by words of what is wrong.
+_HINTS = (
+    ("arithmetic", "make it a whole number, {{ int(…) }}, or compare with [ … -gt … ]"),
+    ("computes", "give it to a variable of another name"),
+    ("variable", "write the variable's name into the cell"),
+    ("split into words", "write its quotes"),
+    ("option of", "write the -- or the text that it begins with into the cell"),
+    ("longer text", 'make it a word of its own: text="… {{ … }} …" on a line before, and here "$text"'),
+    ("format of printf", "printf '%s\\n' {{ … }}"),
+    ("name the command", "write the command's name into the cell"),
+    ("is printed for", "write it into a file, and let the program read that; or hand it over as a word"),
+    ("to ssh,", "--on runs a step on hosts, with its values"),
+    ("which is run", "write the value into the cell"),
+    ("script of", 'let that script take its values as words, and use them as "$1"'),
+    ("which would run it", "hand it over as a word for the code: bash -c 'echo \"$1\"' _ {{ … }}"),
+    ("which would parse it", 'give it to a variable on a line of its own, x={{ … }}, and use "$x"'),
+    ("", 'give it to a variable on a line of its own, x={{ … }}, and use "$x" as a word'),
+)
+
+
+def _unreadable(root: Node, holes: list[_Hole]) -> InvalidSpec:
+    """Return the error for a script whose syntax can't be told: nobody knows then where its values stand."""
+    left = [root]
+    at = root.end_byte
+    while left:
+        node = left.pop()
+        if node.is_error or node.is_missing:
+            at = min(at, node.start_byte)
+        elif node.has_error:
+            left += node.children
+    hole = next((hole for hole in reversed(holes) if hole.start <= at), holes[0])
+    return _refuse(hole, "stands in a script whose syntax can't be told from about this line on")
 
 
 def _check_left(hole: _Hole, node: Node | None, probe: bytes) -> None:
@@ -269,27 +319,3 @@ def _check_heredoc(hole: _Hole, body: Node) -> None:
             line=hole.line,
             hint=r"take the quotes of its word away, and write \$ for each dollar that is to stay",
         )
-
-
-def _is_arithmetic(node: Node) -> bool:
-    if node.type in _ARITHMETIC:
-        return True
-    text = node.text or b""
-    if node.type == "compound_statement":
-        return text.startswith(b"((")
-    if node.type == "binary_expression":
-        operators = [child.text for child in node.children if child.type == "test_operator"]
-        return any(operator in _COMPARISONS for operator in operators) and _in_double_brackets(node)
-    return False
-
-
-def _in_double_brackets(node: Node) -> bool:
-    above: Node | None = node
-    while above is not None and above.type != "test_command":
-        above = above.parent
-    return above is not None and (above.text or b"").startswith(b"[[")
-
-
-def _name(command: Node) -> bytes:
-    name = command.child_by_field_name("name")
-    return (name.text or b"") if name else b""

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.spec.yamltext import Document, Path
 
-__all__ = ["fill_literals", "render", "render_text"]
+__all__ = ["fill_literals", "is_template", "render", "render_text"]
 
+# Where Jinja2 begins to read.
+_MARKS = ("{{", "{%", "{#")
 # An error shows so many characters of a template.
 SHOWN = 80
 
@@ -109,7 +111,7 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None,
         An undefined name, an expression that can't be Jinja2's own, an operation that the sandbox forbids, or a secret
         that an expression would make plain text of.
     """
-    if not any(mark in text for mark in ("{{", "{%", "{#")):
+    if not is_template(text):
         try:
             return literal(text) if literal else text
         except ValueError as error:
@@ -155,6 +157,11 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None,
             **place,
         )
     return Secret(value, name=taken[0].name) if taken else value
+
+
+def is_template(text: str) -> bool:
+    """Tell whether there is a template in a text: also whether Ansible would read one."""
+    return any(mark in text for mark in _MARKS)
 
 
 class _LiteralError(Exception):
@@ -231,13 +238,31 @@ def _environment() -> SandboxedEnvironment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, keep_trailing_newline=True, finalize=_finalize
-    )
+    class Environment(ImmutableSandboxedEnvironment):
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            """Keep a template from ``str.format``: it is not that of a text, which Jinja2's sandbox looks at itself."""
+            return not (isinstance(obj, type) and issubclass(obj, str)) and super().is_safe_attribute(obj, attr, value)
+
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_finalize)
     # What a runbook's author may say in an expression beside the notebook's own names; these win over ours.
     environment.globals.clear()
-    environment.globals.update({"range": safe_range, "len": len, "str": str, "int": int, "dict": dict})
+    environment.globals.update({"range": safe_range, "len": len, "str": _str, "int": _int, "dict": _dict})
     return environment
+
+
+# Functions, not the classes: those have more than an author asks for.
+
+
+def _str(value: Any = "") -> str:
+    return str(value)
+
+
+def _int(value: Any = 0, base: int = 10) -> int:
+    return int(value, base) if isinstance(value, str) else int(value)
+
+
+def _dict(*args: Any, **items: Any) -> dict[str, Any]:
+    return dict(*args, **items)
 
 
 def _finalize(value: Any) -> Any:

@@ -120,7 +120,8 @@ def broken_yaml(error: Exception, text: str, first_line: int = 1) -> InvalidSpec
     if not isinstance(error, yaml.MarkedYAMLError):
         return InvalidSpec(f"broken YAML: {' '.join(str(error).split())[:200]}", line=first_line)
     mark = error.problem_mark or error.context_mark
-    number = mark.line if mark else 0
+    # Before PyYAML 6.0.4 the end of a text without a last newline is on a line of its own.
+    number = min(mark.line, text.count("\n")) if mark else 0
     shown = (text.splitlines()[number : number + 1] or [""])[0].strip()
     problem = " ".join(str(error.problem or error.context or "can't be read").split())
     return InvalidSpec(

@@ -34,6 +34,7 @@ NAMES: dict[str, Any] = {
     "url": f"https://me:{Secret('hunter2', name='db')}@host",
     "self": "self",
     "len": "the notebook's own",
+    "text": str,
 }
 
 FILLED: list[tuple[str, Any]] = [
@@ -85,6 +86,16 @@ LEAKS = [
     "{{ 'x%s' % db }}",
     "{{ '{}'.format(db) }}",
     "{{ str(db) }}",
+    "{{ str.format('{0._Secret__value}', db) }}",
+    "{{ str.format_map('{db._Secret__value}', {'db': db}) }}",
+    "{{ '{0._Secret__value}'.format(db) }}",
+    "{{ '{db._Secret__value}'.format_map({'db': db}) }}",
+    "{{ text.format('{0._Secret__value}', db) }}",
+    "{{ text.join('', [db]) }}",
+    "{{ [db] | map(attribute='_Secret__value') | first }}",
+    "{{ [db] | groupby('_Secret__value') }}",
+    "{{ (db | attr('reveal'))() }}",
+    "{{ db | attr('_Secret__value') }}",
     "x-{{ [db] }}",
     "{{ [db] | join }}",
     "{{ url }}",
