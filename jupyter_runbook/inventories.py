@@ -10,9 +10,10 @@ from typing import Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.provider import Result
+from jupyter_runbook.spec.template import is_template
 from jupyter_runbook.ssh import Target, target
 
-__all__ = ["groups_of", "hosts_of", "target_of"]
+__all__ = ["as_yaml", "groups_of", "hosts_of", "target_of"]
 
 FORMS = "{'all': {'hosts': {'web1': {'ansible_host': '10.0.0.5'}}}}"
 # The connections to this machine itself.
@@ -42,6 +43,22 @@ def groups_of(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping) and _has_groups(value):
         return copy.deepcopy(dict(value))
     return {"all": {"hosts": hosts_of(value, "inventory")}}
+
+
+def as_yaml(groups: Any) -> str:
+    """Return groups as the text of a YAML inventory; a value with braces is marked: Ansible shall not fill them."""
+    import yaml
+
+    def text(dumper: Any, value: str) -> Any:
+        # A template may begin with other braces of its own: #jinja2: variable_start_string: "[["
+        marked = is_template(value) or value.startswith("#jinja2")
+        # Between other quotes PyYAML writes these as ends of lines, and reads them as spaces.
+        style = '"' if any(mark in value for mark in "\x85\u2028\u2029") else None
+        return dumper.represent_scalar("!unsafe" if marked else "tag:yaml.org,2002:str", value, style)
+
+    dumper: Any = type("Inventory", (yaml.SafeDumper,), {})
+    dumper.add_representer(str, text)
+    return str(yaml.dump(groups, Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def hosts_of(value: Any, option: str) -> dict[str, dict[str, Any]]:

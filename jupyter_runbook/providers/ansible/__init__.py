@@ -12,6 +12,7 @@ from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.ansible.body import read_body
 from jupyter_runbook.providers.ansible.files import digest_of, words_of
 from jupyter_runbook.providers.ansible.galaxy import installed
+from jupyter_runbook.providers.ansible.guard import no_program, plain
 from jupyter_runbook.providers.ansible.inventory import read_inventories
 from jupyter_runbook.providers.ansible.launch import Launcher
 from jupyter_runbook.providers.ansible.play import play, verdict
@@ -40,7 +41,8 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
     )
     body = (
         "The braces are Ansible's own. The notebook's variables that the play refers to are handed over as extra vars, "
-        "and so is each that is called ansible_…; a Secret stays one. Tasks gather facts only where they name one. "
+        "and so is each that is called ansible_…; a Secret stays one. What stands in a value is data, braces too: only "
+        "the cell and files are templates. Tasks gather facts only where they name one. "
         "--check is --check --diff: a task that can't tell what it would do is unknown."
     )
     example = (
@@ -56,14 +58,21 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
             many=True,
             template=False,
         ),
-        Option(("--hosts",), "the hosts of a list of tasks, as a pattern; left out, all", "PATTERN"),
+        Option(("--hosts",), "the hosts of a list of tasks, as a pattern; left out, all", "PATTERN", guard=plain),
         Option(("--become",), "become root (or ansible_become_user)"),
-        Option(("--limit",), "play on these hosts alone", "PATTERN"),
-        Option(("--tags",), "play what has one of these tags alone", "TAGS"),
-        Option(("--skip-tags",), "leave out what has one of these tags", "TAGS"),
+        Option(("--limit",), "play on these hosts alone", "PATTERN", guard=plain),
+        Option(("--tags",), "play what has one of these tags alone", "TAGS", guard=plain),
+        Option(("--skip-tags",), "leave out what has one of these tags", "TAGS", guard=plain),
         Option(("--forks",), "how many hosts at once; left out, what ansible.cfg says, or 5", "N"),
-        Option(("--galaxy",), "install the roles and collections of this file first: requirements.yml", "FILE"),
-        Option(("--vault-password-file",), "a file, or a variable with a Secret, that opens vaults", "FILE"),
+        Option(
+            ("--galaxy",), "install the roles and collections of this file first: requirements.yml", "FILE", guard=plain
+        ),
+        Option(
+            ("--vault-password-file",),
+            "a file, or a variable with a Secret, that opens vaults",
+            "FILE",
+            guard=no_program,
+        ),
     )
     workers = 1
 
@@ -83,10 +92,9 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
             )
         if cell.own("forks") and not str(cell.own("forks")).isdigit():
             raise InvalidSpec(f"--forks is a number of hosts, not {cell.own('forks')!r}", line=1)
+        handed = [name for name in ("limit", "tags", "skip_tags", "forks") if cell.own(name)]
         arguments = ["--become"] if cell.own("become") else []
-        for name in ("limit", "tags", "skip_tags", "forks"):
-            if cell.own(name):
-                arguments += [f"--{name.replace('_', '-')}", str(cell.own(name))]
+        arguments += [f"--{name.replace('_', '-')}={cell.own(name)}" for name in handed]
         options, tags = cell.options, [("tags", cell.own("tags")), ("skip-tags", cell.own("skip_tags"))]
         return AnsibleSpec(
             body=body,

@@ -30,7 +30,7 @@ STATUSES = {
 }
 NAMES_SHOWN = 5
 # A template is rendered to a file with a name of chance, which is another in each run.
-_TEMPORARY = re.compile(r"^/.*/ansible-(?:local|tmp)-[^/]*/(?:tmp[^/]*/)?")
+_TEMPORARY = re.compile(r"^/.*/ansible-(?:local|tmp)-[^/]*/(?:play-[^/]*/)?(?:tmp[^/]*/)?")
 
 
 @dataclass

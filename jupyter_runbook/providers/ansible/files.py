@@ -39,9 +39,7 @@ def words_of(spec: AnsibleSpec, folder: Path, playbook: Path | None, galaxy: Pat
         words.add_values(spec.body.values)
     files = [playbook] if playbook is not None else []
     for source in spec.inventory:
-        words.add_values(source.values)
-        if source.text:
-            words.add_yaml(source.text)
+        # What a variable holds is data: it refers to nothing.
         if source.path and "," not in source.path:
             files += _of_inventory(folder / Path(source.path).expanduser())
     beside = playbook.parent if playbook else folder

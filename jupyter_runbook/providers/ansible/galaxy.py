@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
 from jupyter_runbook.notebook import FOLDER
+from jupyter_runbook.private import own_folder
 from jupyter_runbook.process import run_program
 from jupyter_runbook.providers.ansible.refusal import said
 
@@ -54,10 +55,12 @@ def installed(file: str, folder: Path, ctx: Context) -> Path:
             line=1,
             hint="give a requirements.yml, with roles and collections",
         ) from None
-    place = folder / FOLDER / "galaxy" / hashlib.sha256(content).hexdigest()[:16]
-    if place.is_dir():
+    try:
+        place = own_folder(folder, FOLDER, "galaxy") / hashlib.sha256(content).hexdigest()[:16]
+    except OSError as error:
+        raise ToolFailed(f"there is no room for what --galaxy installs: {error.strerror}") from None
+    if place.is_dir() and not place.is_symlink():
         return place
-    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".install-") as scratch:
         _install(source, Path(scratch, "made"), folder, ctx)
         try:

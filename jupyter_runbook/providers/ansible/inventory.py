@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.provider import Result
+from jupyter_runbook.providers.ansible.guard import no_program
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.spec.template import render_text
+from jupyter_runbook.spec.template import is_template, render_text
 from jupyter_runbook.spec.yamltext import broken_yaml
 
 if TYPE_CHECKING:
@@ -66,14 +66,22 @@ class Source:
             hint = f"did you mean {near}?" if near else HINT
             raise InvalidSpec(f"the inventory {self.path} is not there", line=1, hint=hint)
 
-    def written(self, folder: Path, number: int) -> str:
-        """Return what follows ``-i``; what has no file of its own gets one in a private folder."""
+    def handed_over(self, folder: Path, number: int) -> tuple[str, str | None]:
+        """Return what follows ``-i``, and the text that Ansible shall find there; None where it has a file of its own.
+
+        Parameters
+        ----------
+        folder
+            A private folder, where the text is found.
+        number
+            Which of the inventories this is.
+        """
         if self.path is not None:
-            return str(Path(self.path).expanduser())
-        name = folder / f"inventory-{number}{'' if self.text is not None and not _is_yaml(self.text) else '.yml'}"
-        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(self.text if self.text is not None else json.dumps(revealed(self.values)))
-        return str(name)
+            return str(Path(self.path).expanduser()), None
+        text = self.text if self.text is not None else _yaml(revealed(self.values))
+        # Not .yml: there Ansible runs the plugin that a text of YAML names, and a variable's value runs nothing.
+        suffix = "" if self.text is not None and not _is_yaml(self.text) else ".json"
+        return str(folder.absolute() / f"inventory-{number}{suffix}"), text
 
 
 def read_inventories(cell: Cell) -> tuple[Source, ...]:
@@ -103,8 +111,9 @@ def revealed(value: Any) -> Any:
 def _source(text: str, cell: Cell) -> Source:
     value = render_text(text, cell.names, line=1)
     label = text.strip().removeprefix("{{").removesuffix("}}").strip()
-    if isinstance(value, str) and value == text and text.isidentifier() and text in cell.names:
-        value = cell.names[text]
+    written = not is_template(text)
+    if isinstance(value, str) and written and text.isidentifier() and text in cell.names:
+        value, written = cell.names[text], False
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, Result):
@@ -112,17 +121,27 @@ def _source(text: str, cell: Cell) -> Source:
             raise InvalidSpec(f"-i {label}: this result names no hosts", line=1, hint=HINT)
         value = value.inventory
     if isinstance(value, str):
-        # One line may be an inventory, too: web1 ansible_host=10.0.0.5
-        if "\n" in value.strip() or " ansible_" in value:
-            return Source(label, text=_checked(value, label))
-        if not value.strip():
-            raise InvalidSpec(f"-i {label} is empty", line=1, hint=HINT)
-        return Source(value.strip(), path=value.strip())
+        return _of_text(value, label, written=written)
     if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(one, str) for one in value):
         return Source(label, values={"all": {"hosts": {one: {} for one in value}}})
     if isinstance(value, Mapping):
         return Source(label, values=_as_groups(value, label))
     raise InvalidSpec(f"-i {label}: a {type(value).__name__} is no inventory", line=1, hint=HINT)
+
+
+def _of_text(text: str, label: str, *, written: bool) -> Source:
+    """Return the inventory that a text is, or names; ``written`` is one that the cell itself says."""
+    # One line may be an inventory, too: web1 ansible_host=10.0.0.5
+    if "\n" in text.strip() or " ansible_" in text:
+        return Source(label, text=_checked(text, label))
+    if not text.strip():
+        raise InvalidSpec(f"-i {label} is empty", line=1, hint=HINT)
+    if not written:
+        try:
+            no_program(text)
+        except ValueError as error:
+            raise InvalidSpec(f"-i {label} {error}", line=1) from None
+    return Source(text.strip(), path=text.strip())
 
 
 def _as_groups(value: Mapping[Any, Any], label: str) -> dict[str, Any]:
@@ -169,6 +188,14 @@ def _is_yaml(text: str) -> bool:
     except yaml.YAMLError:
         # An inventory of INI's form may read as broken YAML; broken YAML has keys that end a line.
         return any(line.rstrip().endswith(":") and not line.startswith("[") for line in text.splitlines())
+
+
+def _yaml(value: Any) -> str:
+    """Return a value as YAML: in JSON, Ansible reads some keys as marks of its own (``__ansible_vault``)."""
+    import yaml
+
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, width=1 << 30))
 
 
 def _near(path: str, folder: Path) -> str | None:

@@ -55,6 +55,11 @@ class Request:
         Files that are gone as soon as Ansible has read them.
     galaxy
         A folder whose ``roles`` and ``collections`` are found before all others.
+    extra
+        The extra vars: data, whatever is written in them.
+    inventories
+        The texts of inventories by the paths that ``arguments`` name, which are there only while Ansible reads them.
+        What is in them is data, too.
     """
 
     arguments: Sequence[str]
@@ -64,6 +69,8 @@ class Request:
     files: Sequence[Path] = ()
     burn: Sequence[Path] = ()
     galaxy: Path | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    inventories: Mapping[str, str] = field(default_factory=dict)
 
     def line(self) -> bytes:
         """Return it as the driver reads it."""
@@ -75,6 +82,8 @@ class Request:
             "galaxy": str(self.galaxy or ""),
             "files": [str(path) for path in self.files],
             "burn": [str(path) for path in self.burn],
+            "extra": dict(self.extra),
+            "inventories": dict(self.inventories),
         }
         return json.dumps(values).encode() + b"\n"
 
@@ -147,7 +156,8 @@ class Launcher:
 
     def _ready(self, cwd: Path) -> None:
         env = _environment()
-        key = (env, cwd, _configuration(env, cwd))
+        # Each play changes into its folder itself: another folder matters only where it has another ansible.cfg.
+        key = (env, _configuration(env, cwd))
         if self._process is not None and self._process.poll() is None and self._key == key:
             return
         self.close()
@@ -199,6 +209,8 @@ def _environment() -> dict[str, str]:
     # An inventory that can't be read is an error, and no empty inventory.
     env["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "1"
     env["ANSIBLE_LOCALHOST_WARNING"] = "0"
+    # A module's arguments, which may hold secrets, are for no system log.
+    env["ANSIBLE_NO_TARGET_SYSLOG"] = "1"
     env.pop("ANSIBLE_FORCE_COLOR", None)
     # A task that asks for the programs of the notebook's own environment finds them.
     env["PATH"] = os.pathsep.join(dict.fromkeys([env.get("PATH", os.defpath), str(Path(sys.executable).parent)]))

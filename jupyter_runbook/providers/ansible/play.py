@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import AuthFailed, InvalidSpec, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.private import open_file
 from jupyter_runbook.providers.ansible.body import LOCAL
 from jupyter_runbook.providers.ansible.events import Board, Failure
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
@@ -72,7 +72,7 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
     """
     with private_folder() as private, _cell_file(spec, state) as cell:
         played = Played(Board(ctx.row, ctx.begun, check=check), state.folder, cell)
-        arguments, burn = _arguments(spec, state, private)
+        arguments, burn, inventories = _arguments(spec, private)
         arguments += ["--diff", *(["--check"] if check else [])]
         arguments.append(str(cell) if cell else str(Path(spec.body.values).expanduser()))
         request = Request(
@@ -86,6 +86,8 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
             files=[cell] if cell else [],
             burn=burn,
             galaxy=state.galaxy,
+            extra=revealed(dict(state.extra)),
+            inventories=inventories,
         )
 
         def take(event: dict[str, Any] | None) -> None:
@@ -170,26 +172,25 @@ def _cause(failure: Failure) -> tuple[type[RunbookError], str | None]:
     return Unreachable, "see that it is up, and its ansible_host and ansible_port"
 
 
-def _arguments(spec: AnsibleSpec, state: AnsibleState, private: Path) -> tuple[list[str], list[Path]]:
-    """Return the options, and the files that Ansible reads at once."""
+def _arguments(spec: AnsibleSpec, private: Path) -> tuple[list[str], list[Path], dict[str, str]]:
+    """Return the options, the files that Ansible reads at once, and the texts of inventories by their paths."""
     arguments: list[str] = []
     burn: list[Path] = []
+    inventories: dict[str, str] = {}
     sources = spec.inventory or (Source("localhost", values=HERE),)
     for number, source in enumerate(sources):
-        arguments += ["-i", source.written(private, number)]
-    if state.extra:
-        path = private / "extra.json"
-        _write(path, json.dumps(revealed(dict(state.extra))))
-        arguments += ["-e", f"@{path}"]
-        burn.append(path)
+        path, text = source.handed_over(private, number)
+        arguments += ["-i", path]
+        if text is not None:
+            inventories[path] = text
     if isinstance(spec.vault, Secret):
-        path = private / "vault"
-        _write(path, spec.vault.reveal())
-        arguments += ["--vault-password-file", str(path)]
-        burn.append(path)
+        vault = private / "vault"
+        _write(vault, spec.vault.reveal())
+        arguments += ["--vault-password-file", str(vault)]
+        burn.append(vault)
     elif spec.vault:
         arguments += ["--vault-password-file", str(spec.vault)]
-    return [*arguments, *spec.arguments], burn
+    return [*arguments, *spec.arguments], burn, inventories
 
 
 def _write(path: Path, text: str) -> None:
@@ -225,6 +226,7 @@ def _cell_file(spec: AnsibleSpec, state: AnsibleState) -> Iterator[Path | None]:
 
 def _clear(folder: Path) -> None:
     for path in folder.glob(f"{CELL}*.yml"):
-        with suppress(OSError), path.open() as file:
+        # What is no file of ours (a pipe, a link) is left alone.
+        with suppress(OSError), os.fdopen(open_file(folder, path.name)) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ from tests.providers.ansible.helpers import facts, row, tasks
 if TYPE_CHECKING:
     from tests.bench import Bench
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pipelining")]
+
 
 def write(files: dict[str, str], root: Path = Path()) -> None:
     for name, text in files.items():

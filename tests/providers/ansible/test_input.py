@@ -13,6 +13,8 @@ from tests.providers.ansible.helpers import HERE, hosts
 if TYPE_CHECKING:
     from tests.bench import Bench
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pipelining")]
+
 TOUCH = "- name: touch\n  command: touch touched\n"
 
 #: What is typed after the magic, the cell, and what the error says.

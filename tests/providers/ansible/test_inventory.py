@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.hosts import Hosts
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pipelining")]
+
 NAME = "- name: name\n  command: hostname\n  register: said\n  changed_when: false\n"
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from jupyter_runbook.record import Status
 from tests.providers.ansible.helpers import HERE, facts, hosts, row, tasks
 
 if TYPE_CHECKING:
     from tests.bench import Bench
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pipelining")]
 
 CELL = "- name: page\n  template: {src: page.j2, dest: '{{ playbook_dir }}/page', mode: '0644'}\n"
 

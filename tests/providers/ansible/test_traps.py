@@ -22,6 +22,8 @@ from tests.providers.ansible.helpers import GONE, HERE, facts, hosts, row, tasks
 if TYPE_CHECKING:
     from tests.bench import Bench
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pipelining")]
+
 
 def test_what_check_mode_skips_is_unknown_and_so_is_what_needs_its_result(bench: Bench) -> None:
     """Ansible 31113, 84676."""

@@ -12,14 +12,18 @@ from __future__ import annotations
 import array
 import ctypes
 import fcntl
+import gc
 import json
 import os
 import random
+import re
+import runpy
 import select
 import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -75,7 +79,11 @@ def main() -> None:
     """Serve requests until the kernel is gone."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     _adopt()
+    gc.disable()
     _prepare()
+    # Each play is a fork: what is imported is none of its garbage, and its memory stays shared.
+    gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a keeper's end is told by its own socket
     while True:
         text, descriptors = _receive(requests)
@@ -142,11 +150,11 @@ def _receive(requests: socket.socket) -> tuple[bytes, list[int]]:
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    text = head
+    text = bytearray(head)
     while head and not text.endswith(b"\n"):
         head = requests.recv(PIECE)
         text += head
-    return text, list(descriptors)
+    return bytes(text), list(descriptors)
 
 
 def _keep(request: dict[str, Any], output: int, tell: int, control: int) -> None:
@@ -158,28 +166,57 @@ def _keep(request: dict[str, Any], output: int, tell: int, control: int) -> None
     wake, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    scratch = _scratch()
     leader = os.fork()
     if leader == 0:
         signal.set_wakeup_fd(-1)
         for one in (wake, bell, control):
             os.close(one)
         # The exit handlers are the parent's: they would take away what its other plays need.
-        os._exit(_play(request, output))
+        os._exit(_play(request, output, scratch))
     for one in (output, tell):
         os.close(one)
     status = _watch(leader, wake, control)
     for path in [*request["burn"], *request["files"]]:
         with suppress(OSError):
             os.unlink(path)
-    shutil.rmtree(request["folder"], ignore_errors=True)
+    for folder in (request["folder"], scratch):
+        shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         os.write(control, f"{status}\n".encode())
     os._exit(0)
 
 
-def _play(request: dict[str, Any], output: int) -> int:
+def _scratch() -> str:
+    """Make a folder for what a play writes here: one that is killed leaves the arguments of its tasks there.
+
+    What Ansible packs of its modules is none of them, and is kept for the plays to come.
+    """
+    from ansible import constants
+
+    kept = os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
+    os.makedirs(kept, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="play-", dir=constants.DEFAULT_LOCAL_TMP)
+    os.symlink(kept, os.path.join(folder, "ansiballz_cache"))
+    return folder
+
+
+def _clear(pids: set[int]) -> None:
+    """Take away what tasks on this machine left that were killed: Ansible names their folders by the process."""
+    place = os.path.expanduser(os.environ.get("ANSIBLE_REMOTE_TMP") or "~/.ansible/tmp")
+    with suppress(OSError):
+        for name in os.listdir(place):
+            made = re.fullmatch(r"ansible-tmp-[\d.]+-(\d+)-\d+", name)
+            if made and int(made[1]) in pids:
+                shutil.rmtree(os.path.join(place, name), ignore_errors=True)
+
+
+def _play(request: dict[str, Any], output: int, scratch: str) -> int:
     """Become ``ansible-playbook``, and return its exit status."""
+    from ansible import constants
     from ansible.cli.playbook import PlaybookCLI
+
+    constants.DEFAULT_LOCAL_TMP = scratch
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
@@ -192,11 +229,11 @@ def _play(request: dict[str, Any], output: int) -> int:
     os.environ.update(request["env"])
     random.seed()
     if request["galaxy"]:
-        from ansible import constants
-
         constants.DEFAULT_ROLES_PATH = [f"{request['galaxy']}/roles", *constants.DEFAULT_ROLES_PATH]
         constants.COLLECTIONS_PATHS = [f"{request['galaxy']}/collections", *constants.COLLECTIONS_PATHS]
     try:
+        # It is on no path, where Ansible's own imports would find it.
+        runpy.run_path(str(Path(__file__).parent / "values.py"))["give"](request["extra"], request["inventories"])
         PlaybookCLI.cli_executor(["ansible-playbook", *request["arguments"]])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
@@ -214,6 +251,7 @@ def _watch(leader: int, wake: int, control: int) -> int:
     """Wait until the play has ended, by itself or because it was stopped; return its exit status."""
     status: int | None = None
     stop_at: float | None = None
+    stopped: set[int] = set()
     while True:
         timeout = None if stop_at is None else 0.05
         ready = select.select([wake] + ([control] if stop_at is None else []), [], [], timeout)[0]
@@ -223,15 +261,16 @@ def _watch(leader: int, wake: int, control: int) -> int:
         if control in ready:
             os.read(control, 1)  # a word, or the kernel's end: the same
             stop_at = time.monotonic()
-            _signal(signal.SIGTERM)
+            stopped.update(_signal(signal.SIGTERM))
         if stop_at is None and status is not None:
             return status
         if stop_at is not None:
             waited = time.monotonic() - stop_at
             if childless or waited > GIVEN_UP:
+                _clear(stopped)
                 return -signal.SIGTERM if status is None else status
             if waited > PATIENCE:
-                _signal(signal.SIGKILL)
+                stopped.update(_signal(signal.SIGKILL))
 
 
 def _reap(leader: int, status: int | None) -> tuple[int | None, bool]:
@@ -269,10 +308,12 @@ def _end_all() -> None:
         time.sleep(0.05)
 
 
-def _signal(number: int) -> None:
-    for pid in _descendants():
+def _signal(number: int) -> list[int]:
+    found = _descendants()
+    for pid in found:
         with suppress(OSError):
             os.kill(pid, number)
+    return found
 
 
 def _descendants() -> list[int]:
