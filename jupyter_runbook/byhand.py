@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Interrupted, StepFailed
-from jupyter_runbook.journal import Journal, is_alive
+from jupyter_runbook.journal import Journal, is_alive, readable_events
 from jupyter_runbook.notebook import FOLDER, Verdict, source_digest
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def known_by_hand(path: Path) -> dict[str, Known]:
     runs: dict[str, dict[str, Any]] = {}
     found: dict[str, Known] = {}
     owner: dict[str, str] = {}
-    for entry in journal.events("run", "cell", "cell-end", "end"):
+    for entry in readable_events(journal, "run", "cell", "cell-end", "end"):
         record = entry.get("record") or {}
         run, cell = str(record.get("run") or entry["id"]), str(record.get("cell_id") or entry.get("cell_id"))
         if entry["event"] == "run" and entry.get("by_hand") and entry.get("notebook") == path.name:

@@ -31,6 +31,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
+from jupyter_runbook.printable import one_line, readable
+
 if TYPE_CHECKING:
     from jupyter_runbook.record import StepRecord
 
@@ -129,6 +131,8 @@ class RunbookError(Exception):
         where: Where | None = None,
         resource: str | None = None,
     ) -> None:
+        # A name forges no line of its own.
+        message = message.replace(resource, one_line(resource)) if resource else message
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -140,11 +144,11 @@ class RunbookError(Exception):
 
     def lines(self) -> list[str]:
         """Return the error as one to three lines: place and message, then the hint."""
-        place = str(self.where)
-        first, *rest = self.message.splitlines() or [""]
+        place = one_line(str(self.where))
+        first, *rest = readable(self.message).splitlines() or [""]
         lines = [f"{place}: {first}" if place else first, *rest][:2]
         if self.hint:
-            lines.append("→ " + " ".join(self.hint.split()))
+            lines.append("→ " + one_line(" ".join(self.hint.split())))
         return lines
 
     def at(self, *, file: str | None = None, cell: str | None = None) -> Self:
@@ -280,10 +284,11 @@ class StepFailed(StepError):
     def __init__(self, record: StepRecord) -> None:
         error = record.error
         what = error.message if error else record.summary
-        if error and error.resource and error.resource not in what:
-            what = f"{error.resource}: {what}"
+        resource, name = one_line((error and error.resource) or ""), one_line(record.name)
+        if resource and resource not in what:
+            what = f"{resource}: {what}"
         super().__init__(
-            what if what.startswith(record.name) else f"{record.name}: {what}",
+            what if what.startswith(name) else f"{name}: {what}",
             hint=error.hint if error else None,
             resource=error.resource if error else None,
         )

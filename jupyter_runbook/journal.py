@@ -13,16 +13,21 @@ interrupted. Each line is one JSON object whose first two keys are ``event`` and
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import socket
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.errors import BadInput, Where
+from jupyter_runbook.files import write_all
+from jupyter_runbook.private import open_file
 from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
@@ -32,10 +37,15 @@ if TYPE_CHECKING:
     from jupyter_runbook.canonical import JSON
     from jupyter_runbook.record import StepRecord
 
-__all__ = ["Begin", "Journal", "is_alive"]
+__all__ = ["Begin", "Journal", "is_alive", "readable_events"]
 
 # A line is read whole only where its first keys say that it is needed: records are long.
 _HEAD = re.compile(rb'\{"event":"(begin|end|found|interrupted|run|run-end|cell|cell-end)","id":"([^"\\]+)"')
+
+# A record is long, and a journal too; what is longer than this is none. In bytes.
+LONGEST, MOST = 64 << 20, 4 << 30
+# Seconds that another process may hold it.
+PATIENCE = 10.0
 
 # What is lost with the machine's power does no harm: a step's own beginning is on the disk.
 _LIGHT = ("cell", "cell-end")
@@ -79,6 +89,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        #: The numbers of the lines that `open` could not read: a crash cut them off, or somebody else wrote them.
+        self.left_out: list[int] = []
 
     def begin(self, draft: StepRecord) -> None:
         """Note that a step is about to change something.
@@ -145,35 +157,54 @@ class Journal:
     def events(self, *wanted: str) -> Iterator[dict[str, Any]]:
         """Yield the entries of some events, oldest first; what can't be read is left out."""
         names = {one.encode() for one in wanted}
-        for event, _, line in self._lines():
+        for event, _, line, _ in self._lines():
             if event in names and (entry := _load(line)):
                 yield entry
 
     def open(self) -> list[Begin]:
-        """Return the beginnings without an end, oldest first."""
+        """Return the beginnings without an end, oldest first; what can't be read is left out, see `left_out`.
+
+        Raises
+        ------
+        OSError
+            It can't be read: something else has its name (see `jupyter_runbook.private.open_file`), or it is too large.
+        """
+        self.left_out.clear()
         begun: dict[bytes, dict[str, Any]] = {}
         found: dict[bytes, dict[str, str]] = {}
-        for event, step, line in self._lines():
+        for event, step, line, number in self._lines():
             if event not in _STEP:
                 continue
-            if event == b"begin":
-                begun[step] = _load(line)
-            elif event == b"found":
-                entry = _load(line)
+            entry = _load(line) if event in (b"begin", b"found") else None
+            if entry == {}:
+                self.left_out.append(number)
+            elif event == b"begin" and entry:
+                begun[step] = entry
+            elif event == b"found" and entry:
                 found.setdefault(step, {})[str(entry.get("resource"))] = str(entry.get("identifier"))
             else:
                 begun.pop(step, None)
         return [_begin(entry, found.get(step, {})) for step, entry in begun.items() if entry]
 
-    def _lines(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+    def _lines(self) -> Iterator[tuple[bytes, bytes, bytes, int]]:
+        """Yield the event, the id and the whole of each line, and its number."""
         try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    # A last line without its end is one that a crash cut off.
-                    if line.endswith(b"\n") and (head := _HEAD.match(line)):
-                        yield head[1], head[2], line
+            descriptor = self._opened(os.O_RDONLY)
         except FileNotFoundError:
             return
+        with os.fdopen(descriptor, "rb") as file:
+            size = os.fstat(descriptor).st_size
+            if size > MOST:
+                raise OSError(errno.EFBIG, f"it is larger than {MOST >> 30} GiB", str(self.path))
+            # What is written meanwhile is another reader's.
+            number = 0
+            while file.tell() < size and (line := file.readline(LONGEST)):
+                number += 1
+                # A last line without its end is one that a crash cut off.
+                if line.endswith(b"\n") and (head := _HEAD.match(line)):
+                    yield head[1], head[2], line, number
+                elif line != b"\n":
+                    self.left_out.append(number)
 
     def _append(self, event: str, step: str, **entry: JSON) -> None:
         line = json.dumps({"event": event, "id": step, **entry}, separators=(",", ":"), ensure_ascii=False).encode()
@@ -181,7 +212,7 @@ class Journal:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
-                _write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
+                write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
                 if event not in _LIGHT:
                     os.fsync(descriptor)
             except OSError:
@@ -191,22 +222,45 @@ class Journal:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         new = not self.path.exists()
-        if new:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened(os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _flock(descriptor, self.path)
             if new:
                 _sync_folder(self.path.parent)
             yield descriptor
         finally:
             os.close(descriptor)
 
+    def _opened(self, flags: int) -> int:
+        return open_file(self.path.parent.parent, self.path.parent.name, self.path.name, flags=flags)
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+
+def readable_events(journal: Journal, *wanted: str) -> Iterator[dict[str, Any]]:
+    """Yield the entries of some events, for a command that only reads.
+
+    Raises
+    ------
+    BadInput
+        The journal can't be read; see `Journal.open`.
+    """
+    try:
+        yield from journal.events(*wanted)
+    except OSError as error:
+        raise BadInput(f"it can't be read: {error.strerror}", where=Where(str(journal.path))) from None
+
+
+def _flock(descriptor: int, path: Path) -> None:
+    """Lock the journal; whoever writes a line is done at once."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise OSError(errno.EBUSY, f"another process has held it for {PATIENCE:.0f} s", str(path)) from None
+            time.sleep(0.01)  # flock(2) has no time limit of its own
+        else:
+            return
 
 
 def _sync_folder(folder: Path) -> None:
@@ -234,16 +288,21 @@ def is_alive(entry: Mapping[str, Any]) -> bool | None:
     try:
         # The clock of the boot may be set while a process runs; a second apart is the same process.
         return abs(psutil.Process(int(entry["pid"])).create_time() - float(entry["process_started"])) < 1
-    except (psutil.Error, KeyError, TypeError, ValueError):
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return False
 
 
 def _load(line: bytes) -> dict[str, Any]:
+    """Return an entry; empty for a line that nobody of ours wrote."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return entry if isinstance(entry, dict) else {}
+    if not isinstance(entry, dict):
+        return {}
+    record = entry.get("record")
+    whole = record is None or (isinstance(record, dict) and isinstance(record.get("actor"), (dict, type(None))))
+    return entry if whole else {}
 
 
 def _begin(entry: dict[str, Any], found: dict[str, str]) -> Begin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import plain
-from jupyter_runbook.display.words import STATUSES, readable
+from jupyter_runbook.display.words import STATUSES, one_line
 from jupyter_runbook.errors import BadInput
 from jupyter_runbook.secret import is_secret_name
 from jupyter_runbook.sources import FORMS, read_secret
@@ -82,12 +82,10 @@ def run_line(
 def _inventory(name: str, names: Mapping[str, Any]) -> str:
     if name not in names:
         raise BadInput(f"%runbook inventory: there is no variable {name}", hint="--out VAR of a step binds one")
-    import yaml
-
     from jupyter_runbook import inventory
+    from jupyter_runbook.inventories import as_yaml
 
-    shown = _masked(plain(inventory(names[name])))
-    return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)).rstrip()
+    return as_yaml(_masked(plain(inventory(names[name])))).rstrip()
 
 
 def _masked(value: Any) -> Any:
@@ -105,6 +103,6 @@ def status_text(records: Sequence[StepRecord]) -> str:
     if not records:
         return "no step has run in this session"
     return "\n".join(
-        f"{STATUSES[one.status]} {one.status:<11} {one.seconds:7.1f} s  {readable(one.name)} (%%{one.provider})"
+        one_line(f"{STATUSES[one.status]} {one.status:<11} {one.seconds:7.1f} s  {one.name} (%%{one.provider})")
         for one in records
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.private import open_file
 from jupyter_runbook.record import Log
 
 if TYPE_CHECKING:
@@ -97,8 +99,8 @@ class StepLog:
             return
         try:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("xb")
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                self._file = os.fdopen(open_file(self.root, *self.path.relative_to(self.root).parts, flags=flags), "wb")
             self._file.write(raw)
             self._file.flush()
         except OSError as error:

@@ -239,6 +239,8 @@ def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise NotANotebook("this is no notebook: it is nested too deeply", where=where) from None
+    except ValueError:
+        raise NotANotebook("this is no notebook: it has a number of thousands of digits", where=where) from None
     return _checked(value, where)
 
 
@@ -250,8 +252,11 @@ def _checked(value: Any, where: Where) -> dict[str, Any]:
         raise NotANotebook("its metadata is no mapping", where=where)
     for number, cell in enumerate(value["cells"], 1):
         place = Where(where.file, str(number))
-        if not isinstance(cell, dict) or not isinstance(cell.get("source"), (str, list)) or "cell_type" not in cell:
+        source = cell.get("source") if isinstance(cell, dict) else None
+        if not isinstance(cell, dict) or not isinstance(source, (str, list)) or "cell_type" not in cell:
             raise NotANotebook("it has no type or no source", where=place)
+        if not all(isinstance(line, str) for line in source):
+            raise NotANotebook("its source has a line that is no text", where=place)
         if not isinstance(cell.setdefault("metadata", {}), dict):
             raise NotANotebook("its metadata is no mapping", where=place)
     return value

@@ -133,11 +133,12 @@ def declared_in(source: str, where: Where) -> dict[str, Parameter]:
     # IPython's own lines may stand in it; a comment in their place keeps the lines' numbers.
     lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
     try:
-        tree = ast.parse("\n".join(lines))
+        found = [_parameter(node, lines) for node in ast.parse("\n".join(lines)).body]
     except (SyntaxError, ValueError) as error:
         place = Where(where.file, where.cell, getattr(error, "lineno", None))
         raise InvalidSpec(f"the parameters cell is no Python: {error.args[0]}", where=place) from None
-    found = [_parameter(node, lines) for node in tree.body]
+    except (RecursionError, MemoryError):
+        raise InvalidSpec("the parameters cell is nested too deeply", where=where) from None
     return {one.name: one for one in found if one}
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from jupyter_runbook.files import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +28,8 @@ __all__ = ["Bell", "memory_file", "run_program"]
 PATIENCE = 1.0
 CHUNK = 65536
 
+# Becomes a program once it has told the guard who it is: if we did that, a program that is quick could kill us first.
+_ANNOUNCE = 'echo $$ >"$0" && exec "$@"'
 # Is told a process group, then that it has ended; where its pipe ends before that, whoever held it has died, and the
 # group must not go on alone.
 _GUARD = 'read -r group && { read -r line || { kill -s TERM -- "-$group" && sleep 1 && kill -s KILL -- "-$group"; }; }'
@@ -71,9 +77,12 @@ def run_program(
         The program can't be started.
     """
     stop.check()
-    with _guard() as watch_over:
+    program = str(command[0])
+    if shutil.which(program) is None:  # the shell would only print it
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    with _guard() as guard:
         process = subprocess.Popen(
-            [str(part) for part in command],
+            ["/bin/sh", "-c", _ANNOUNCE, guard, *map(str, command)],
             cwd=cwd,
             pass_fds=pass_fds,
             stdin=stdin,
@@ -81,7 +90,6 @@ def run_program(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        watch_over(process.pid)
         _follow(process, stop, output)
     stop.check()
     return process.returncode
@@ -90,9 +98,7 @@ def run_program(
 def memory_file(data: bytes) -> int:
     """Return a descriptor of an unnamed file in memory with this content, at its beginning."""
     descriptor = os.memfd_create("runbook")
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    write_all(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
@@ -120,10 +126,11 @@ class Bell:
 
 
 @contextmanager
-def _guard() -> Iterator[Callable[[int], object]]:
-    """Yield what is told a process group: it is ended if our own process dies before this block does, also by SIGKILL.
+def _guard() -> Iterator[str]:
+    """Yield the path that a process group tells its ID to: it is ended if our own process dies before this block does.
 
-    The guard is there before the group, so that a script can't kill us faster than it is watched.
+    The guard is there before the group, and knows it before the program begins: no program can kill us faster than it
+    is watched.
     """
     guard = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD],
@@ -135,16 +142,13 @@ def _guard() -> Iterator[Callable[[int], object]]:
     )
     assert guard.stdin is not None  # noqa: S101 -- a pipe was asked for
     pipe = guard.stdin
-
-    def tell(line: object) -> None:
+    try:
+        # By its path, no program inherits the pipe: held open by one, it would not end with us.
+        yield f"/proc/{os.getpid()}/fd/{pipe.fileno()}"
+    finally:
         # Somebody may have killed the guard: that is no fault of the program's.
         with suppress(BrokenPipeError):
-            pipe.write(f"{line}\n".encode())
-
-    try:
-        yield tell
-    finally:
-        tell("it has ended")
+            pipe.write(b"it has ended\n")
         pipe.close()
         guard.wait()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.files import write_all
 from jupyter_runbook.process import run_program
 from jupyter_runbook.ssh import CONNECT, FAILED, cause
 
@@ -24,11 +25,12 @@ __all__ = ["NO_FOLDER", "run_remote"]
 
 # What the host's login shell starts. All of the rest comes on its standard input, NUL after each part.
 _STARTER = 'exec bash -c \'IFS= read -r -d "" runbook_head && eval "$runbook_head"\' {name}'
+# The script is sent once the host has said that it began: it can't run before we know, whatever it does to the session.
 # The end of its input is the end of the session: whatever it still runs then shall not go on alone. A script that has
 # ended leaves in peace what it left in the background. Both its outputs are one: over two channels of a session they
 # would come in any order, and so would our marks. The trap (-E hands it on to functions) tells which line failed.
 _HEAD = (
-    'exec 2>&1; unset runbook_head; {reads}IFS= read -r -d "" runbook_script; echo {mark} begun; exec 9<&0; '
+    'exec 2>&1; unset runbook_head; echo {mark} begun; {reads}IFS= read -r -d "" runbook_script; exec 9<&0; '
     '{{ trap "" TERM HUP; IFS= read -r _ <&9; kill -TERM 0; sleep 1; kill -KILL 0; }} </dev/null >/dev/null 2>&1 & '
     "runbook_watch=$!; ( exec 9<&- </dev/null; unset runbook_watch; {cwd}set -Eeuo pipefail; "
     'trap "echo {mark} \\$? \\$BASH_SUBSHELL \\$LINENO >&2" ERR; eval "unset runbook_script; $runbook_script" ); '
@@ -83,16 +85,13 @@ def run_remote(
         The token was set.
     """
     mark = f"runbook-{secrets.token_hex(8)}"
-    marked = _Marked(mark, output)
+    begun = threading.Event()
+    marked = _Marked(mark, output, begun)
     change = f"cd -- {_path(folder)} || exit {NO_FOLDER}; " if folder else ""
     reads = "".join(f'IFS= read -r -d "" {one.name}; ' for one in script.variables)
-    parts = [
-        _HEAD.format(reads=reads, mark=mark, cwd=change),
-        *(one.text for one in script.variables),
-        "\n" + script.text,
-    ]
-    data = b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts)
-    with _fed(data) as descriptor:
+    head = _HEAD.format(reads=reads, mark=mark, cwd=change)
+    parts = [*(one.text for one in script.variables), "\n" + script.text]
+    with _fed(_encoded([head]), _encoded(parts), begun) as descriptor:
         try:
             status = run_program(
                 target.command(_STARTER.format(name=_quoted(name)), connect=connect),
@@ -114,16 +113,22 @@ def run_remote(
     return status, _failed_at(status, marked.failed)
 
 
+def _encoded(parts: list[str]) -> bytes:
+    return b"".join(part.encode("utf-8", "surrogateescape") + b"\0" for part in parts)
+
+
 @contextmanager
-def _fed(data: bytes) -> Iterator[int]:
-    """Yield what a program reads: the data, and then nothing, but no end, until the block is left."""
+def _fed(first: bytes, then: bytes, begun: threading.Event) -> Iterator[int]:
+    """Yield what a program reads: the first data, the rest once it has begun, and no end until the block is left."""
     reader, writer = os.pipe()
+    left = threading.Event()
 
     def write() -> None:
-        view = memoryview(data)
         with suppress(OSError):  # it may end before it has read all
-            while view:
-                view = view[os.write(writer, view) :]
+            write_all(writer, first)
+            begun.wait()
+            if not left.is_set():
+                write_all(writer, then)
 
     thread = threading.Thread(target=write, name="runbook feed", daemon=True)
     thread.start()
@@ -132,6 +137,8 @@ def _fed(data: bytes) -> Iterator[int]:
     finally:
         # Without a reader the thread's last write ends.
         os.close(reader)
+        left.set()
+        begun.set()
         thread.join()
         os.close(writer)
 
@@ -139,10 +146,11 @@ def _fed(data: bytes) -> Iterator[int]:
 class _Marked:
     """Takes out of what a host prints the lines that are for us."""
 
-    def __init__(self, mark: str, output: Callable[[str], object]) -> None:
+    def __init__(self, mark: str, output: Callable[[str], object], began: threading.Event) -> None:
         self._mark = mark
         self._output = output
         self._rest = ""
+        self._began = began
         self.begun = self.ended = False
         self.failed = ""
         self.said = ""
@@ -166,6 +174,7 @@ class _Marked:
     def _note(self, word: str) -> None:
         if word == "begun":
             self.begun = True
+            self._began.set()
         elif word == "ended":
             self.ended = True
         else:

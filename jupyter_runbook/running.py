@@ -96,10 +96,18 @@ class Running:
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing
         self._thread = threading.current_thread()
-        for text in session.left_open():
-            live.notice(session.redactor.text(text))
+        self._refused = self._look_back()
         self._shown_at = time.monotonic()
         live.progress(self.draft.progress())
+
+    def _look_back(self) -> RunbookError | None:
+        """Tell of what an earlier run left open; return why nothing can be done where the journal is none of ours."""
+        try:
+            for text in self.session.left_open():
+                self.live.notice(self.session.redactor.text(text))
+        except OSError as error:
+            return BadInput(f"the journal can't be read: {error.strerror}", hint="nothing was done")
+        return None
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -115,6 +123,8 @@ class Running:
 
     def options(self, provider: Provider[Any, Any]) -> StepOptions:
         """Read the magic's line."""
+        if self._refused is not None:
+            raise self._refused
         options = parse_options(self.step.line, provider.options, self.step.names, magic=self.step.magic)
         if self.step.check:
             options = replace(options, check=True)

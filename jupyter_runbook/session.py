@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "Progress", "Session", "new_run", "nobody", "versions"]
 
+# So many lines of the journal that can't be read are named.
+SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -153,12 +156,15 @@ class Session:
         """
         if self._looked:
             return []
-        self._looked = True
         lines = []
         for begin in self.journal.open():
             lines.append(_tell(begin))
             if begin.alive is False:
                 self.journal.interrupted(begin)
+        self._looked = True
+        if numbers := sorted(self.journal.left_out):
+            shown = ", ".join(map(str, numbers[:SHOWN])) + (", …" if len(numbers) > SHOWN else "")
+            lines.append(f"left out of the journal, for it can't be read: line {shown}")
         return lines
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.audit.status import sign
-from jupyter_runbook.display.words import readable, short_time
-from jupyter_runbook.journal import Journal, is_alive
+from jupyter_runbook.display.words import one_line, short_time
+from jupyter_runbook.journal import Journal, is_alive, readable_events
 from jupyter_runbook.notebook import FOLDER
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _row(entry: Entry) -> list[str]:
     counts = ", ".join(f"{count} {status}" for status, count in entry.steps.items()) or "no steps"
     who = f"{entry.user}@{entry.host}"
     cells = [short_time(entry.started), f"{sign(entry.status)} {entry.status}", who, what, counts]
-    return [readable(cell) for cell in cells]
+    return [one_line(cell) for cell in cells]
 
 
 def _runs(path: Path) -> list[Entry]:
@@ -109,7 +109,7 @@ def _runs(path: Path) -> list[Entry]:
     runs: dict[str, Entry] = {}
     wrote: dict[str, dict[str, Any]] = {}
     last: dict[str, dict[str, str]] = {}
-    for entry in journal.events("run", "run-end", "begin", "end", "interrupted"):
+    for entry in readable_events(journal, "run", "run-end", "begin", "end", "interrupted"):
         event = entry["event"]
         if event in ("run", "run-end"):
             one = _run_of(runs, str(entry["id"]), path)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.display.words import STATUSES, readable, short_time
+from jupyter_runbook.display.words import STATUSES, one_line, short_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,16 +40,16 @@ def status_text(log: WorkLog) -> str:
         for step in cell.steps:
             seconds = f"{step.record.seconds:8.1f} s" if step.record else " " * 10
             lines.append(
-                f"  {sign(step.status)} {step.status:<11} {seconds}  {readable(step.name)}"
+                f"  {sign(step.status)} {step.status:<11} {seconds}  {step.name}"
                 f"  (%%{step.provider}, cell {cell.index + 1})"
             )
             lines += _because(step)
         if not cell.steps and cell.status != "done":
-            why = f": {readable(cell.why)}" if cell.why else ""
+            why = f": {cell.why}" if cell.why else ""
             lines.append(f"  {sign(cell.status)} {cell.status:<11} {'':10}  cell {cell.index + 1}{why}")
     lines.append(f"  steps: {counts(step.status for cell in log.cells for step in cell.steps) or 'none'}")
     lines.append(f"  cells: {counts(cell.status for cell in log.cells) or 'none'}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def counts(statuses: Iterable[str]) -> str:
@@ -77,9 +77,9 @@ def _step(cell: LoggedCell, step: LoggedStep) -> dict[str, Any]:
 
 def _because(step: LoggedStep) -> list[str]:
     if step.record is None:
-        return [f"      {readable(step.why)}"] if step.why else []
+        return [f"      {step.why}"] if step.why else []
     error = step.record.error
     if error is None:
         return []
-    lines = [f"      {error.kind}: {readable(error.message)}"]
-    return [*lines, f"      → {readable(error.hint)}"] if error.hint else lines
+    lines = [f"      {error.kind}: {error.message}"]
+    return [*lines, f"      → {error.hint}"] if error.hint else lines

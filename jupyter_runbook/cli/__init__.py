@@ -11,6 +11,7 @@ import click
 
 from jupyter_runbook import __version__
 from jupyter_runbook.cli import machine, reading, runs
+from jupyter_runbook.cli.say import say
 
 #: Set to 1, an error of our own making shows where it came from.
 DEBUG = "JUPYTER_RUNBOOK_DEBUG"
@@ -22,10 +23,14 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         from jupyter_runbook.errors import RunbookError
+        from jupyter_runbook.printable import one_line
 
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            vars(error)["message"] = one_line(error.message)  # the name of a file, as a pattern found it
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except RunbookError as error:
             _fail(ctx, error.lines(), error.exit_code)
@@ -39,7 +44,7 @@ class Commands(click.Group):
 
 
 def _fail(ctx: click.Context, lines: list[str], code: int) -> NoReturn:
-    click.echo("\n".join([f"error: {lines[0]}", *lines[1:]]), err=True)
+    say("\n".join([f"error: {lines[0]}", *lines[1:]]), err=True)
     ctx.exit(code)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jupyter_runbook.cli.say import say, say_json
 from jupyter_runbook.completion import SHELLS
 from jupyter_runbook.sandbox import NAMES
 
@@ -41,7 +42,7 @@ def up(names: tuple[str, ...], count: int | None) -> None:
     for name in sorted(set(names), key=NAMES.index):
         one = _sandbox(name, count)
         one.up()
-        click.echo(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
+        say(f'{name}: up; eval "$(jupyter runbook sandbox env {name})" points this shell at it')
 
 
 @sandbox_group.command(epilog="Example: jupyter runbook sandbox down docker")
@@ -50,7 +51,7 @@ def down(names: tuple[str, ...]) -> None:
     """Take sandboxes away with all that is in them, also what a killed up left."""
     for name in sorted(set(names), key=NAMES.index, reverse=True):
         _sandbox(name).down()
-        click.echo(f"{name}: down")
+        say(f"{name}: down")
 
 
 @sandbox_group.command("status", epilog="Example: jupyter runbook sandbox status docker")
@@ -59,9 +60,9 @@ def sandbox_status(names: tuple[str, ...]) -> None:
     """Show what is up; all of them without a name."""
     for name in names or NAMES:
         known = _sandbox(name).status()
-        click.echo(f"{name}: {'down' if known is None else 'up'}")
+        say(f"{name}: {'down' if known is None else 'up'}")
         for key, value in (known or {}).items():
-            click.echo(f"  {key}: {value}")
+            say(f"  {key}: {value}")
 
 
 @sandbox_group.command(epilog='Example: eval "$(jupyter runbook sandbox env docker)"')
@@ -72,13 +73,13 @@ def env(names: tuple[str, ...]) -> None:
 
     for name in names:
         for key, value in _sandbox(name).env().items():
-            click.echo(f"export {key}={shlex.quote(value)}")
+            say(f"export {key}={shlex.quote(value)}")
 
 
 def _sandbox(name: str, count: int | None = None) -> Sandbox:
     from jupyter_runbook.sandbox import sandbox
 
-    return sandbox(name, lambda line: click.echo(f"{name}: {line}", err=True), count)
+    return sandbox(name, lambda line: say(f"{name}: {line}", err=True), count)
 
 
 @click.command(epilog="Example: jupyter runbook doctor")
@@ -88,13 +89,11 @@ def doctor(*, as_json: bool) -> None:
 
     It ends with 1 where something is missing without which nothing works.
     """
-    import json
-
     from jupyter_runbook.doctor import doctor as look
     from jupyter_runbook.doctor import doctor_json, doctor_text
 
     found = look()
-    click.echo(json.dumps(doctor_json(found), ensure_ascii=False, indent=2) if as_json else doctor_text(found))
+    say_json(doctor_json(found)) if as_json else say(doctor_text(found))
     click.get_current_context().exit(any(one.status == "missing" for one in found))
 
 

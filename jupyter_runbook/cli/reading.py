@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from jupyter_runbook.cli.say import say, say_json
+
 __all__ = ["history", "params", "report", "status"]
 
 
@@ -17,14 +19,12 @@ def status(worklog: Path, *, as_json: bool) -> None:
 
     Also while it is being written, and after any crash.
     """
-    import json
-
     from jupyter_runbook.audit.status import status_json, status_text
     from jupyter_runbook.registry import providers
     from jupyter_runbook.worklog import read
 
     log = read(worklog, providers=providers())
-    click.echo(json.dumps(status_json(log), ensure_ascii=False, indent=2) if as_json else status_text(log))
+    say_json(status_json(log)) if as_json else say(status_text(log))
 
 
 @click.command(epilog="Example: jupyter runbook report worklogs/site-20261124T224255Z.ipynb -o site.html")
@@ -49,7 +49,7 @@ def report(worklog: Path, output: Path | None) -> None:
         return
     path = output or worklog.with_suffix(".html")
     write_report(log, path)
-    click.echo(f"report: {path}")
+    say(f"report: {path}")
 
 
 @click.command(epilog="Example: jupyter runbook params site.ipynb")
@@ -60,17 +60,15 @@ def params(runbook: Path, *, as_json: bool) -> None:
 
     They are what its cell tagged parameters declares; a comment at the end of a line, or above it, describes one.
     """
-    import json
-
     from jupyter_runbook.notebook import read_notebook
     from jupyter_runbook.parameters import declared
     from jupyter_runbook.replay.described import params_json, params_text
 
     known = declared(read_notebook(runbook), str(runbook))
     if as_json:
-        click.echo(json.dumps(params_json(known), ensure_ascii=False, indent=2))
+        say_json(params_json(known))
     else:
-        click.echo(params_text(known, str(runbook)))
+        say(params_text(known, str(runbook)))
 
 
 @click.command(epilog="Example: jupyter runbook history -n 5")
@@ -83,10 +81,8 @@ def history(folders: tuple[Path, ...], number: int, *, as_json: bool) -> None:
     When, how it ended, who, what, and its steps; the newest comes last. FOLDER is where to look, this folder and those
     below it if left out.
     """
-    import json
-
     from jupyter_runbook.audit.history import history as runs
     from jupyter_runbook.audit.history import history_json, history_text, journals
 
     found = runs(path for folder in folders or (Path(),) for path in journals(folder))[-number:]
-    click.echo(json.dumps(history_json(found), ensure_ascii=False, indent=2) if as_json else history_text(found))
+    say_json(history_json(found)) if as_json else say(history_text(found))

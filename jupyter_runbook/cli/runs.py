@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from jupyter_runbook.cli.say import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list
     from jupyter_runbook.errors import RunbookError
     from jupyter_runbook.notebook import read_notebook
     from jupyter_runbook.parameters import declared
+    from jupyter_runbook.printable import one_line
 
     try:
         words, at = shlex.split(os.environ.get("COMP_WORDS", "")), os.environ.get("COMP_CWORD", "")
@@ -38,7 +41,11 @@ def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list
         known = (declared(read_notebook(Path(runbook).expanduser()), "") or {}) if words[-1].startswith("-") else {}
     except (RunbookError, ValueError, IndexError, StopIteration):
         return []
-    return [CompletionItem(name, help=one.description) for name, one in known.items() if name.startswith(typed)]
+    return [
+        CompletionItem(one_line(name), help=one_line(one.description or ""))
+        for name, one in known.items()
+        if name.startswith(typed)
+    ]
 
 
 @click.command(epilog="Example: jupyter runbook demo")
@@ -167,10 +174,10 @@ def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:
 
     log = outcome.log
     steps = counts(step.status for cell in log.cells for step in cell.steps)
-    click.echo(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
-    click.echo(f"work log: {outcome.path}")
+    say(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
+    say(f"work log: {outcome.path}")
     if report:
-        click.echo(f"report: {report}")
+        say(f"report: {report}")
     if outcome.broken:
-        click.echo(f"error: {outcome.path}: {outcome.broken}", err=True)
+        say(f"error: {outcome.path}: {outcome.broken}", err=True)
     click.get_current_context().exit(outcome.exit_code)

@@ -9,6 +9,7 @@ from jupyter_runbook.display.html import notice_html, progress_html
 from jupyter_runbook.display.matrix import News
 from jupyter_runbook.display.tables import tables_html, tables_text
 from jupyter_runbook.display.text import progress_lines, progress_text
+from jupyter_runbook.printable import one_line
 from jupyter_runbook.session import Live
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class TerminalLive(Live):
 
     def notice(self, text: str) -> None:
         """Print it."""
-        _show({"text/plain": f"⚠ {text}", "text/html": notice_html(text)})
+        _show({"text/plain": f"⚠ {one_line(text)}", "text/html": notice_html(text)})
 
     def done(self, record: StepRecord) -> None:
         """Print it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
-from jupyter_runbook.display.words import STATUSES, readable, safe
+from jupyter_runbook.display.words import STATUSES, one_line, safe
 from jupyter_runbook.matrix import KINDS, RUNNING, host_and_task
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NAMES = 6
 
 def matrix_text(matrix: Matrix) -> list[str]:
     """Return a matrix as lines: a task each, a column for each host where they have room."""
-    hosts = [readable(host) for host in matrix.hosts]
+    hosts = [one_line(host) for host in matrix.hosts]
     first = max([_width(_short(task)) for task in matrix.tasks] + [4])
     columns = [max(_width(host), 9) for host in hosts]
     if len(hosts) > HOSTS or first + sum(columns) + 2 * len(hosts) > WIDTH:
@@ -51,7 +51,7 @@ def task_line(matrix: Matrix, task: str) -> str:
     for status in sorted(counts, key=lambda one: list(SIGNS).index(one)):
         named = [host for host, is_so in matrix.tasks[task].items() if is_so == status] if status in NAMED else []
         more = ", …" if len(named) > NAMES else ""
-        shown = f" ({', '.join(map(readable, named[:NAMES]))}{more})" if named else ""
+        shown = f" ({', '.join(map(one_line, named[:NAMES]))}{more})" if named else ""
         told.append(f"{counts[status]} {status}{shown}")
     return f"{SIGNS[worst(counts)]} {_short(task)}: {', '.join(told)}"
 
@@ -129,7 +129,7 @@ def _cell(status: str) -> str:
 
 
 def _short(task: str) -> str:
-    text = readable(task)
+    text = one_line(task)
     return text if len(text) <= NAME else text[: NAME - 1] + "…"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.display.words import LEFT, readable, safe
+from jupyter_runbook.display.words import LEFT, one_line, safe
 from jupyter_runbook.form import MISSING, text_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def params_text(fields: Sequence[Field], clean: Callable[[str], str] = str) -> s
         said = [f"{field.parameter.name.ljust(wide)} = {_value(field, clean)}"]
         said += [f"✗ {clean(field.error)}"] if field.error else []
         said += [f"# {field.parameter.description}"] if field.parameter.description else []
-        lines.append("  " + readable("  ".join(said)))
+        lines.append("  " + one_line("  ".join(said)))
     return "\n".join(lines)
 
 

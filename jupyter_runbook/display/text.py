@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.display.matrix import grouped, matrix_text, task_line
-from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, readable, title
+from jupyter_runbook.display.words import ACTIONS, STATUSES, about, log_text, one_line, readable, title
 from jupyter_runbook.matrix import KINDS, matrix
 from jupyter_runbook.plan import Action
 
@@ -21,12 +21,12 @@ RUNS = "◌ running: "
 
 def record_text(record: StepRecord) -> str:
     """Return a record as people read it in a terminal."""
-    lines = [f"{STATUSES[record.status]} {record.status}: {readable(title(record))}"]
+    lines = [f"{STATUSES[record.status]} {record.status}: {title(record)}"]
     if record.error:
-        lines.append(f"  {record.error.kind}: {readable(about(record.error))}")
+        lines.append(f"  {record.error.kind}: {one_line(about(record.error))}")
         if record.error.hint:
-            lines.append(f"  → {readable(record.error.hint)}")
-    lines.append(f"  {readable(record.summary)}")
+            lines.append(f"  → {one_line(record.error.hint)}")
+    lines.append(f"  {one_line(record.summary)}")
     tasks = matrix(record.changes)
     if tasks:
         lines += ["  " + line for line in matrix_text(tasks)]
@@ -43,7 +43,7 @@ def record_text(record: StepRecord) -> str:
 
 def progress_text(progress: Progress) -> str:
     """Return a running step: a line, and a line for each of its tasks."""
-    head = f"{RUNS}{readable(progress.name)}, {progress.seconds:.0f} s"
+    head = f"{RUNS}{one_line(progress.name)}, {progress.seconds:.0f} s"
     return "\n".join([head, *(f"  {line}" for line in progress_lines(progress))])
 
 
@@ -63,7 +63,7 @@ def _row(row: ChangeRecord) -> list[str]:
     why = f": {row.reason}" if row.reason else ""
     did = row.action if row.action is not Action.NO_OP else ""
     head = f"  {ACTIONS[row.action]} {did + ' ' if did else ''}{row.resource} [{row.status}]{why}"
-    lines = [readable(head)]
+    lines = [one_line(head)]
     if row.diff:
         lines.append(textwrap.indent(readable(row.diff), "      ", lambda _: True))
     return lines

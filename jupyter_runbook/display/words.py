@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.plan import Action
+from jupyter_runbook.printable import one_line, readable
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import ErrorRecord, Log, StepRecord
@@ -17,6 +18,7 @@ __all__ = [
     "STATUSES",
     "about",
     "log_text",
+    "one_line",
     "origin",
     "readable",
     "safe",
@@ -50,19 +52,8 @@ STATUSES = {
     "unknown": "?",
 }
 
-# Control sequences of terminals: colours, cursor moves, window titles (ECMA-48, and xterm's OSC).
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_]|[()][0-9A-B])")
 # What begins a formula of TeX.
 _MATH = re.compile(r"[$\\]+")
-# What is left of control characters, and those that turn the direction of reading, so that a line reads as another.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def readable(text: str) -> str:
-    """Return a program's output as a terminal leaves it: no control sequences, and of a rewritten line its end."""
-    text = _CONTROL.sub("", text).replace("\r\n", "\n")
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return _UNPRINTABLE.sub("�", "\n".join(lines))
 
 
 def verbatim(text: str) -> str:
@@ -83,7 +74,7 @@ def title(record: StepRecord) -> str:
     """Return what a step is, in one line: name, provider, target, time."""
     where = f" on {record.target}" if record.target else ""
     mode = ", dry run" if record.mode == "check" else ""
-    return f"{record.name} · %%{record.provider}{where}{mode} · {record.seconds:.1f} s"
+    return one_line(f"{record.name} · %%{record.provider}{where}{mode} · {record.seconds:.1f} s")
 
 
 def about(error: ErrorRecord | None) -> str:

@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.display.words import readable
+from jupyter_runbook.display.words import one_line
 from jupyter_runbook.parameters import HOW
 from jupyter_runbook.secret import Secret, secret_by_name
 
@@ -38,7 +38,7 @@ def params_text(known: Mapping[str, Parameter] | None, file: str) -> str:
     """Return the same for people."""
     if not known:
         why = HOW if known is None else "its cell has none"
-        return f"{file} takes no parameters: {why}"
+        return one_line(f"{file} takes no parameters: {why}")
     rows = []
     for one in known.values():
         default = "has to be given" if one.default is None else f"= {_shown(one)}"
@@ -47,15 +47,15 @@ def params_text(known: Mapping[str, Parameter] | None, file: str) -> str:
     widths = [min(max(len(row[column]) for row in rows), 40) for column in range(3)]
     lines = []
     for row in rows:
-        cells = [readable(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
-        lines.append("  ".join(["", *cells, readable(row[3])]).rstrip())
+        cells = [one_line(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join(["", *cells, one_line(row[3])]).rstrip())
     return "\n".join([file, *lines])
 
 
 def _shown(one: Parameter) -> str:
     """Return a default as it is shown: one of a secret is not."""
     value = one.default or ""
-    with suppress(ValueError, SyntaxError):
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         text = ast.literal_eval(value)
         sealed = secret_by_name(one.name, text) if isinstance(text, str) else None
         return str(sealed) if isinstance(sealed, Secret) else value

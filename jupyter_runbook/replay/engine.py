@@ -200,6 +200,8 @@ def _refuse(path: Path, name: str, *, fresh: bool) -> None:
     """Raise a BadInput where a work log can't go; see `claim`."""
     if not path.parent.is_dir():
         raise BadInput("its folder is not there", where=Where(name), hint=f"mkdir -p {path.parent}")
+    if path.is_symlink():
+        raise BadInput("this is a symbolic link", where=Where(name), hint="name the file itself, or take the link away")
     if path.is_dir():
         raise BadInput("this is a folder", where=Where(name), hint="name a file in it")
     if fresh and path.exists():

@@ -19,6 +19,11 @@ __all__ = ["PrivateKernel"]
 
 #: How the folders of replays' sockets begin; the process follows.
 PREFIX = "runbook-"
+#: What the path of a socket has room for, in bytes (unix(7)), and what comes below the folder for temporary files: the
+#: pid, what makes the name its own, and the longest name of a socket.
+ROOM, BELOW = 107, len(f"/{PREFIX}4194304-xxxxxxxx/kernel-99")
+#: Where the sockets are if that folder's own path is too long, as a job's on a cluster may be.
+SHORT = "/tmp"  # noqa: S108 -- the folder that is made there is this user's alone
 #: Milliseconds until ZeroMQ tries again to reach a socket.
 RECONNECT = 5
 #: Seconds that a kernel gets to end by itself: on the shell channel, then on the control channel.
@@ -61,8 +66,9 @@ class PrivateKernel:
         import zmq
         from jupyter_client.manager import AsyncKernelManager
 
-        # A socket's path has room for 107 bytes (unix(7)): the folder's own is kept short.
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        usual = tempfile.gettempdir()
+        place = usual if len(os.fsencode(usual)) + BELOW <= ROOM else SHORT
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
         manager: Any = AsyncKernelManager(
             kernel_name=self.name,
             transport="ipc",

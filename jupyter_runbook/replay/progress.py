@@ -9,7 +9,7 @@ from jupyter_runbook.audit.status import sign
 from jupyter_runbook.display.matrix import News
 from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.display.text import running_lines
-from jupyter_runbook.display.words import readable
+from jupyter_runbook.display.words import one_line
 from jupyter_runbook.notebook import first_line
 from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.worklog import records
@@ -67,10 +67,10 @@ class Lines(Watch):
         self._since = 0.0
         name = f"{found[-1].name} (%%{found[-1].provider})" if found else _told(cell)
         why = f": {verdict.why}" if verdict.why else ""
-        line = f"{sign(status)} {status:<11} {spent:8.1f} s  {readable(name + why)}"
+        line = f"{sign(status)} {status:<11} {spent:8.1f} s  {one_line(name + why)}"
         self._write(f"[{self._number}/{self._total}] {line}\n")
         for line in _because(cell, found) if verdict.status in ("failed", "interrupted") else []:
-            self._write(f"      {readable(line)}\n")
+            self._write(f"      {one_line(line)}\n")
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -78,7 +78,7 @@ class Lines(Watch):
 
 
 def _told(cell: Any) -> str:
-    line = readable(first_line(cell.source))
+    line = one_line(first_line(cell.source))
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
 
 

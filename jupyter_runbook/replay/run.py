@@ -14,6 +14,7 @@ from jupyter_core.utils import run_sync
 
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.notebook import read_notebook
+from jupyter_runbook.private import NotOurs
 from jupyter_runbook.replay.engine import RunbookEngine, claim
 from jupyter_runbook.replay.given import parse, values_of
 from jupyter_runbook.replay.kernel import PrivateKernel
@@ -153,6 +154,8 @@ def default_worklog(runbook: Path, folder: Path = Path("worklogs")) -> Path:
     """Return a new name, which tells the runbook and the time (UTC), in a folder; the folder is made."""
     stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
     try:
+        if folder.is_symlink():
+            raise NotOurs(folder, "is a symbolic link")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(

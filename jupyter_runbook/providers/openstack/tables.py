@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.openstack.compare import UNKNOWN
@@ -78,7 +79,7 @@ def hosts(spec: OpenStackSpec, state: CloudState, keys: Mapping[str, str]) -> di
         host = {"ansible_host": where, **_user(listed, state)}
         if listed.get("key_name") in keys:
             host["ansible_ssh_private_key_file"] = keys[listed["key_name"]]
-        host["ansible_ssh_common_args"] = SSH.format(listed["id"])
+        host["ansible_ssh_common_args"] = SSH.format(shlex.quote(listed["id"]))
         found["all"]["hosts"][listed["name"]] = host
         for group in _groups(listed):
             found.setdefault(group, {"hosts": {}})["hosts"][listed["name"]] = {}
