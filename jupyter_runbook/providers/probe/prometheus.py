@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlencode
 
-from jupyter_runbook.errors import NotConverged, StepTimeout, ToolFailed
+from jupyter_runbook.errors import NotConverged, StepTimeout, ToolFailed, Unreachable
 from jupyter_runbook.providers.probe.check import Check, Seen, plain_text
 from jupyter_runbook.providers.probe.comparison import Comparison, comparison
 from jupyter_runbook.providers.probe.http import failure, fetch, url_of
@@ -23,6 +24,7 @@ __all__ = ["Prometheus"]
 
 PATH = "/api/v1/query"
 SERIES_SHOWN = 5
+AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,9 @@ class Prometheus(Check):
                 return Seen({}, ToolFailed(f"{answer['errorType']}: {' '.join(answer['error'].split())}"))
             values = _samples(answer["data"])
         except (ValueError, KeyError, TypeError, AttributeError):
+            # One that starts, and a proxy whose Prometheus is away, answer so to everything.
+            if status in AWAY:
+                return Seen({}, Unreachable(f"it is not ready: it answers with {status}"), text)
             return Seen({}, ToolFailed(f"this is no Prometheus: it answers with {status}"), text)
         return self._judged(values)
 

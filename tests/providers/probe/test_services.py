@@ -8,11 +8,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 import yaml
 
 from jupyter_runbook.errors import RunbookError
@@ -245,6 +249,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with running("prometheus", [*arguments, f"--web.listen-address=127.0.0.1:{port}"], env):
         listening(port)
+        ends = time.monotonic() + READY
+        while requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=READY).status_code != HTTPStatus.OK:
+            assert time.monotonic() < ends, "it does not get ready"
+            time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
 
 
@@ -274,6 +282,32 @@ def test_prometheus(bench: Bench, prometheus: str) -> None:
 def test_prometheus_that_is_none_and_that_is_not_there(bench: Bench) -> None:
     error = told(bench.run(f"- prometheus: http://127.0.0.1:{free_port()}\n  query: up\n").record)
     assert error == "unreachable: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (503, "unreachable: it is not ready: it answers with 503"),
+        (502, "unreachable: it is not ready: it answers with 502"),
+        (200, "tool: this is no Prometheus: it answers with 200"),
+    ],
+)
+def test_prometheus_that_does_not_answer_a_query(bench: Bench, status: int, error: str) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"Service Unavailable\n")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            body = f"- prometheus: http://127.0.0.1:{server.server_port}\n  query: up\n"
+            assert told(bench.run(body).record) == error
+        finally:
+            server.shutdown()
 
 
 def test_a_secret_in_a_header_is_not_shown(bench: Bench, prometheus: str) -> None:
