@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from jupyter_runbook import secret
+from jupyter_runbook.replay.imports import without_iri_parsers
 from tests.support import groups, limits, sandboxes, signals
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """See which sandboxes are up; a worker is told."""
     signals.heed()
     limits.prepare()
+    without_iri_parsers()
     # An example has no time of its own: a busy machine is no fault. Before tests are imported, which take it as it is.
     hypothesis.settings.register_profile("suite", deadline=None)
     hypothesis.settings.load_profile("suite")

@@ -56,7 +56,9 @@ def demo(folder: Path) -> None:
     It needs no outside service. FOLDER keeps the work logs, their reports, and what the runbook makes.
     """
     from jupyter_runbook.replay.demo import run_demo
+    from jupyter_runbook.replay.imports import without_iri_parsers
 
+    without_iri_parsers()
     outcome, report = run_demo(folder, _watch())
     _end(outcome, report)
 
@@ -113,9 +115,11 @@ def replay(
     worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten unasked. Ctrl-C stops the step
     at work, which still writes its record.
     """
+    from jupyter_runbook.replay.imports import without_iri_parsers
     from jupyter_runbook.replay.run import replay as run
 
     given = _given(parameters)
+    without_iri_parsers()
     outcome = run(
         runbook,
         worklog,

@@ -285,3 +285,16 @@ def test_help_and_status_import_no_papermill(place: Place) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_a_replay_makes_no_parsers_of_iris(place: Place) -> None:
+    write(place.folder / "a.ipynb", ["1"])
+    code = (
+        "import sys\nfrom jupyter_runbook.cli import main\n"
+        "main(['replay', 'a.ipynb', 'b.ipynb'], standalone_mode=False)\n"
+        "from jsonschema import FormatChecker\n"
+        "print([name for name in ('rfc3987_syntax', 'lark') if name in sys.modules], 'iri' in FormatChecker.checkers)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[] False", done.stderr

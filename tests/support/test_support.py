@@ -66,6 +66,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "RUNBOOK_SANDBOX": str(tmp_path / "sandbox")}
     words = [sys.executable, "-c", LEFT, str(tmp_path / "notes")]
@@ -114,6 +115,7 @@ def suite(folder: Path, source: str, words: str, said: str = "") -> subprocess.C
     return subprocess.run(command, cwd=ROOT, input=said, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_hangs_fails_however_it_takes_its_end(tmp_path: Path, workers: int) -> None:
     done = suite(tmp_path, HANGS, f"-n {workers}")
@@ -123,6 +125,7 @@ def test_what_hangs_fails_however_it_takes_its_end(tmp_path: Path, workers: int)
     assert "killed: sleep 300" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_test_that_ends_its_worker_is_not_run_again(tmp_path: Path) -> None:
     killer = "import os\n\ndef test_killer():\n    os.kill(os.getpid(), 9)\n\ndef test_after():\n    pass\n"
     done = suite(tmp_path, killer, "-n 1")
@@ -144,6 +147,7 @@ def test_locked():
 """
 
 
+@pytest.mark.slow
 def test_what_python_cannot_interrupt_ends_and_says_where_it_was(tmp_path: Path) -> None:
     done = suite(tmp_path, LOCKED, "-n 0")
     assert done.returncode == 1
@@ -159,6 +163,7 @@ def test_debugged():
 """
 
 
+@pytest.mark.slow
 def test_whoever_debugs_a_test_has_all_the_time(tmp_path: Path) -> None:
     done = suite(tmp_path, DEBUGGED, "-n 0 -s", "c\n")
     assert "1 passed in " in done.stdout, done.stdout

@@ -126,11 +126,13 @@ def arrived(bench: Bench, line: str = "", **names: Any) -> dict[str, Any]:
 DEEP = {one: [{"in": {one: one}}] for one in VALUES}
 
 
+@pytest.mark.slow
 def test_a_variable_of_the_notebook(bench: Bench) -> None:
     came = arrived(bench, values=VALUES, deep=DEEP)
     assert came == {"values": VALUES, "again": VALUES, "deep": DEEP, "keys": list(DEEP)}
 
 
+@pytest.mark.slow
 def test_a_secret_and_what_a_step_bound(bench: Bench) -> None:
     """A secret with braces in it comes as it is: filled, it would be another text, which nobody masks."""
     word = "pass{{ 1 }}word{# x #}"
@@ -149,6 +151,7 @@ def test_a_secret_and_what_a_step_bound(bench: Bench) -> None:
     assert "pass1word" not in str(record.wire())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["yaml", "groups"])
 def test_an_inventory_of_a_variable(bench: Bench, form: str) -> None:
     known = {**HERE, "ansible_python_interpreter": sys.executable, "values": VALUES, "deep": DEEP}
@@ -161,6 +164,7 @@ def test_an_inventory_of_a_variable(bench: Bench, form: str) -> None:
     assert arrived(bench, "-i inv", inv=inventory)["values"] == VALUES
 
 
+@pytest.mark.slow
 def test_an_inventory_of_inis_form(bench: Bench) -> None:
     """Ansible reads what follows ``=`` as Python writes it: braces may come of an escape."""
     hidden = repr("\\x7b{ lookup('pipe', 'touch made') }}").replace("\\\\", "\\")
@@ -230,6 +234,7 @@ def test_an_address_of_the_notebook_is_no_option(bench: Bench) -> None:
     assert untouched()
 
 
+@pytest.mark.slow
 def test_what_the_author_wrote_stays_a_template(bench: Bench) -> None:
     (bench.root / "program").write_text('#!/bin/sh\necho \'{"all": {"hosts": ["me"]}}\'\n')
     (bench.root / "program").chmod(0o755)
@@ -239,6 +244,7 @@ def test_what_the_author_wrote_stays_a_template(bench: Bench) -> None:
     assert not untouched()
 
 
+@pytest.mark.slow
 def test_an_inventory_of_a_variable_is_read_anew_by_the_play(bench: Bench, private: Path) -> None:
     """It lies nowhere once it is read, and a play may ask for it again."""
     body = (
@@ -250,6 +256,7 @@ def test_an_inventory_of_a_variable_is_read_anew_by_the_play(bench: Bench, priva
     assert record.status is not Status.FAILED, record.error
 
 
+@pytest.mark.slow
 def test_an_inventory_that_is_shown_stays_data_as_a_file(bench: Bench) -> None:
     """As people copy it into a file, where braces are a template."""
     known = {**HERE, "ansible_python_interpreter": sys.executable, "values": VALUES, "deep": DEEP}
