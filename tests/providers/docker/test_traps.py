@@ -271,10 +271,12 @@ def test_what_keeps_crashing_is_not_ok_between_two_crashes(yard: Yard) -> None:
 
 def test_what_was_restarted_and_stays_up_is_ok(yard: Yard) -> None:
     """8: it is waited for until the engine too takes it for one that runs."""
-    cell = one_service(command="sh -c 'test -e /tmp/second && sleep 1000; touch /tmp/second; exit 4'", restart="always")
+    script = "test -e /tmp/end && sleep 1000; until test -e /tmp/end; do sleep 0.1; done; exit 4"
+    cell = one_service(command=f"sh -c '{script}'", restart="always")
     yard.run(cell)
+    yard.execute("web", "touch", "/tmp/end")  # noqa: S108 -- in the container
     ends = time.monotonic() + 30
-    while yard.inspect("web")["State"]["Status"] != "running":
+    while not ((seen := yard.inspect("web"))["RestartCount"] and seen["State"]["Status"] == "running"):
         assert time.monotonic() < ends
         time.sleep(0.02)
     record = yard.run(cell)
