@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import ansible, docker, openstack, replay
+from benchmarks import ansible, docker, openstack, redact, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ def rows(folder: Path, rounds: int, word: str) -> Iterator[Row]:
     """Yield each row."""
     if word in "replay":
         yield from replay.rows(folder, rounds)
+    if word in "redact":
+        yield from redact.rows(folder, rounds)
     if word in "ansible":
         yield from ansible.rows(folder, rounds)
     if word in "docker":

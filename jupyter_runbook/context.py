@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.draft import Draft
     from jupyter_runbook.record import ChangeRecord
-    from jupyter_runbook.redact import Stream
+    from jupyter_runbook.secret.redact import Stream
     from jupyter_runbook.session import Session
     from jupyter_runbook.stop import Stop
 

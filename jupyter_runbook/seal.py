@@ -10,7 +10,7 @@ from jupyter_runbook.record import ChangeStatus
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, ErrorRecord, StepRecord
-    from jupyter_runbook.redact import Redactor
+    from jupyter_runbook.secret.redact import Redactor
 
 __all__ = ["SIZE_LIMIT", "seal"]
 

@@ -16,7 +16,7 @@ from jupyter_runbook import __version__
 from jupyter_runbook.journal import Journal
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.record import Actor, Approval, utc
-from jupyter_runbook.redact import Redactor
+from jupyter_runbook.secret.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.form import MISSING, form_of, text_of
 from jupyter_runbook.notebook import PARAMETERS, cell_info, notebook_path, read_notebook
 from jupyter_runbook.parameters import HOW, declared, declared_in
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence

@@ -12,8 +12,8 @@ from jupyter_runbook.display.params import params_html, params_text
 from jupyter_runbook.errors import Where
 from jupyter_runbook.form import MISSING, Field, form_of, text_of
 from jupyter_runbook.parameters import Parameter, declared_in
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.redact import Redactor
 
 CELL = """
 site = "berlin"  # the site's <b>name</b>

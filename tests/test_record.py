@@ -30,8 +30,8 @@ from jupyter_runbook.record import (
     schema,
     utc,
 )
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.seal import SIZE_LIMIT, seal
+from jupyter_runbook.secret.redact import Redactor
 
 TIME = "2026-11-24T22:42:55.123Z"
 ROW = ChangeRecord(

@@ -14,8 +14,8 @@ from jupyter_runbook.audit.status import status_json, status_text
 from jupyter_runbook.errors import NotANotebook
 from jupyter_runbook.notebook import RunInfo, Verdict
 from jupyter_runbook.record import MIME_TYPE, ErrorRecord, Status
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.seal import seal
+from jupyter_runbook.secret.redact import Redactor
 from jupyter_runbook.worklog import WorkLog, judge, read, records
 from tests.test_record import DRAFT
 

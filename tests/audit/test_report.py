@@ -15,9 +15,9 @@ from jupyter_runbook.audit.report import report_html
 from jupyter_runbook.display import bundle
 from jupyter_runbook.display.markdown import first_heading, markdown_html
 from jupyter_runbook.record import MIME_TYPE, Status
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.replay.demo import quickstart
 from jupyter_runbook.seal import seal
+from jupyter_runbook.secret.redact import Redactor
 from jupyter_runbook.worklog import WorkLog
 from tests.replay.runs import LOAD, Place, write
 from tests.test_record import DRAFT

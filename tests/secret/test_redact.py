@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jupyter_runbook.redact import Redactor
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,10 +77,10 @@ def test_a_secret_inside_base64_of_more_is_found(shift: int, length: int) -> Non
 
 
 def test_overlapping_secrets_leave_nothing_of_each_other() -> None:
-    redactor = Redactor({"abcd": "one", "cdef": "two", "abcdefgh": "three"})
-    assert redactor.text("xabcdefy") == "x[secret one]y"
-    assert redactor.text("abcdefgh") == "[secret three]"
-    assert redactor.text("abcdabcd") == "[secret one][secret one]"
+    redactor = Redactor({"ab1d": "one", "1def": "two", "ab1defgh": "three"})
+    assert redactor.text("xab1defy") == "x[secret one]y"
+    assert redactor.text("ab1defgh") == "[secret three]"
+    assert redactor.text("ab1dab1d") == "[secret one][secret one]"
 
 
 def test_values_are_redacted_in_keys_lists_and_numbers() -> None:
@@ -114,16 +114,60 @@ def test_a_stream_shows_what_the_whole_text_would(pieces: list[str], secrets: di
 
 @given(st.text(st.characters(exclude_characters="\0"), min_size=1), st.text(), st.text())
 def test_no_text_keeps_a_secret(secret: str, before: str, after: str) -> None:
+    if secret.isalpha() or secret.isdigit():  # a word or a number is masked where it is one
+        before, after = before + " ", " " + after
     masked = Redactor({secret: "s"}).text(before + secret + after)
-    assert secret not in masked.replace("[secret s]", "\0")
+    assert "[secret s]" in masked
+    assert secret.isalpha() or secret.isdigit() or secret not in masked.replace("[secret s]", "\0")
+
+
+WORDS = {
+    "minerva": {
+        "minerva": True,
+        "the word is minerva.": True,
+        "PASSWORD=minerva": True,
+        "https://root:minerva@db": True,
+        "mysql -pminerva": True,
+        '{"a": "\\nminerva\\n"}': True,
+        "a%20minerva%20b": True,
+        "\x1b[31mminerva\x1b[0m": True,
+        "'minerva','minerva'": True,
+        "minerva-data": False,
+        "data_minerva": False,
+        "minerva.example.com": False,
+        "minervas": False,
+        "Xminerva": False,
+    },
+    "Geheim": {"geheim": False, "Geheim": True, "Geheimnis": False, "(Geheim)": True},
+    "4711": {"4711": True, "PIN 4711, please": True, "x4711y": True, "14711": False, "0.4711": False, "4711.5": False},
+    "t4ckle": {"t4ckle-data": True, "xt4ckley": True},
+}
+
+
+@pytest.mark.parametrize(("secret", "text"), [(secret, text) for secret, texts in WORDS.items() for text in texts])
+def test_a_word_and_a_few_digits_are_masked_where_they_stand_alone(secret: str, text: str) -> None:
+    masked = Redactor({secret: "s"}).text(text)
+    assert ("[secret s]" in masked) is WORDS[secret][text], masked
+    assert (masked == text) is not WORDS[secret][text]
+    stream = Redactor({secret: "s"}).stream()
+    assert "".join([*map(stream.feed, text), stream.close()]) == masked
 
 
 def test_an_endless_run_of_overlaps_is_not_held_back() -> None:
-    stream = Redactor({"aa": "x"}).stream()
-    shown = "".join(stream.feed("a" * 1000) for _ in range(50))
+    stream = Redactor({"a1a": "x"}).stream()
+    shown = "".join(stream.feed("a1" * 1000) for _ in range(50))
     assert shown == "[secret x]"
-    assert len(stream._held) <= 2
-    assert stream.feed("b") + stream.close() == "b"
+    assert len(stream.held) <= 2
+    assert stream.feed("b") + stream.close() == "1b"
+
+
+def test_what_may_be_a_secret_s_beginning_is_held_back_no_longer_than_that() -> None:
+    stream = Redactor({"hunter2-correct-horse": "db"}).stream()
+    assert stream.feed("Waiting for h") == "Waiting for "
+    assert stream.feed("\n") == "h\n"
+    assert stream.feed("hunter2-cor") == ""
+    assert stream.feed("\n" * 500) == "hunter2-cor" + "\n" * 500
+    assert stream.feed("hunter2-cor\n   rect-horse\n") == "[secret db]\n"
 
 
 def test_a_text_without_secrets_is_shown_at_once() -> None:
