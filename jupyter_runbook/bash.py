@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
 from jupyter_runbook.process import memory_file, run_program
+from jupyter_runbook.secret.excerpt import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def check_syntax(script: Script, stop: Stop, first_line: int = 2) -> None:
         )
     finally:
         os.close(descriptor)
-    lines = "".join(said).splitlines()
+    lines = redacted("".join(said)).splitlines()
     if status != 0 or any("syntax error" in line for line in lines):
         first = next((line for line in lines if "error" in line), lines[0] if lines else "bash can't read the script")
         match = re.match(r"\S+: line (\d+): (.*)", first)

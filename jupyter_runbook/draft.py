@@ -16,6 +16,7 @@ from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.plan import Action, summed_up
 from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, utc
 from jupyter_runbook.seal import seal
+from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.session import Progress, versions
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Draft:
         self._rows[outcome.change.resource] = replace(
             row,
             status=status,
-            reason=" ".join(outcome.error.message.split()) if outcome.error else row.reason,
+            reason=one_line_of(outcome.error.message) if outcome.error else row.reason,
             after=plain(outcome.value) if outcome.value is not None else row.after,
             seconds=None if outcome.seconds is None else round(outcome.seconds, 3),
         )

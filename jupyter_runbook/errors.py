@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from jupyter_runbook.printable import one_line, readable
+from jupyter_runbook.secret.excerpt import redacted
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import StepRecord
@@ -131,6 +132,8 @@ class RunbookError(Exception):
         where: Where | None = None,
         resource: str | None = None,
     ) -> None:
+        # Redacted as a whole, before anybody cuts it.
+        message, hint = redacted(message), hint and redacted(hint)
         # A name forges no line of its own.
         message = message.replace(resource, one_line(resource)) if resource else message
         super().__init__(message)

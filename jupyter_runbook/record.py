@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from jupyter_runbook.canonical import EXACT, JSON, digest, plain
 from jupyter_runbook.plan import Action
+from jupyter_runbook.secret.excerpt import one_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class ErrorRecord:
     def of(cls, error: RunbookError) -> Self:
         """Tell of an error, with its place in the user's text."""
         place = str(error.where)
-        message = " ".join(error.message.split()) or type(error).__name__
+        message = one_line_of(error.message) or type(error).__name__
         return cls(error.kind, f"{place}: {message}" if place else message, error.resource or None, error.hint or None)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jupyter_runbook.errors import ToolFailed
 from jupyter_runbook.files import write_all
 from jupyter_runbook.process import run_program
+from jupyter_runbook.secret.excerpt import excerpt
 from jupyter_runbook.ssh import CONNECT, FAILED, cause
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def run_remote(
     if not marked.begun:
         if status == FAILED:
             raise cause(marked.said)
-        said = " ".join(marked.said.split())[-200:]
+        said = excerpt(marked.said, 200, end=True)
         raise ToolFailed(f"bash does not run there: {said or f'exit status {status}'}", hint="install bash on the host")
     if not marked.ended:
         raise ToolFailed("the connection broke while it ran", hint="look at the host before running it again")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.canonical import LOCAL
 from jupyter_runbook.errors import AuthFailed, StepError, Unreachable
+from jupyter_runbook.secret.excerpt import last_line, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,9 @@ def target(text: str, *, identity: str | None = None, options: Sequence[str] = (
 
 def cause(said: str) -> StepError:
     """Return why a session did not come to stand, given what ``ssh`` or Ansible said of it."""
+    said = redacted(said)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    text = " ".join((lines[-1] if lines else "ssh did not say why").split())[:300]
+    text = last_line(said, "ssh did not say why")
     if HOST_KEY.search(said):
         text = next((line for line in lines if HOST_KEY.search(line)), text).strip("@ ")
         return AuthFailed(text, hint="see that it is the right host, then take its old key away: ssh-keygen -R")

@@ -39,7 +39,9 @@ class Commands(click.Group):
         except Exception as error:
             if os.environ.get(DEBUG) or isinstance(error, BrokenPipeError):
                 raise
-            text = " ".join(str(error).split())
+            from jupyter_runbook.secret.excerpt import one_line_of
+
+            text = one_line_of(str(error))
             _fail(ctx, [f"{type(error).__name__}: {text}", f"→ {DEBUG}=1 shows where; please report it"], 1)
 
 

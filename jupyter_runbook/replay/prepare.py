@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import NotANotebook, Where
 from jupyter_runbook.notebook import INJECTED, cell_source
 from jupyter_runbook.replay.sealing import split
+from jupyter_runbook.secret.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,5 +183,5 @@ def _violation(schema: dict[str, Any], value: Any) -> str | None:
     try:
         fastjsonschema.compile(schema)(value)
     except fastjsonschema.JsonSchemaValueException as error:
-        return " ".join(str(error.message).split())[:200]
+        return excerpt(str(error.message), 200)
     return None

@@ -20,6 +20,7 @@ from jupyter_runbook.replay.given import parse, values_of
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
 from jupyter_runbook.replay.sealing import split
+from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     except OSError as error:
         broken = f"the work log could not be written any more: {error.strerror}{_rescued(nb, worklog)}"
     except RuntimeError as error:
-        broken = f"the kernel does not start: {' '.join(str(error).split())}"
+        broken = f"the kernel does not start: {one_line_of(str(error))}"
     else:
         broken = None
     # What is on the disk is true as far as it goes; what is in memory goes further than anybody can read.

@@ -27,6 +27,7 @@ from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.debian import environment, unpacked
 from jupyter_runbook.sandbox.tools import begin, found
+from jupyter_runbook.secret.excerpt import excerpt, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,8 +145,7 @@ class DockerSandbox(Sandbox):
         raise ToolFailed(f"the engine did not come up: {self._last('engine')}", hint="it needs root, and cgroups")
 
     def _last(self, name: str) -> str:
-        text = (self.folder / f"{name}.log").read_text(errors="replace").strip()
-        return " ".join((text.splitlines() or ["it said nothing"])[-1].split())[:300]
+        return last_line((self.folder / f"{name}.log").read_text(errors="replace"))
 
     def _links(self, root: Path) -> Path:
         """Make links to the programs that the packages' scripts would have linked."""
@@ -206,7 +206,7 @@ class DockerSandbox(Sandbox):
             answer = connection.getresponse()
             text = answer.read()
         if answer.status >= 400:  # noqa: PLR2004 -- RFC 9110: an error
-            raise ToolFailed(f"the engine said: {text.decode(errors='replace').strip()[:300]}")
+            raise ToolFailed(f"the engine said: {excerpt(text.decode(errors='replace'))}")
         return text
 
     def has(self, image: str) -> bool:
@@ -368,5 +368,5 @@ def _restore(state: Mapping[str, Any], env: Mapping[str, str]) -> None:
 
 def _ran(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[:300]
+        said = excerpt(done.stderr.strip() or done.stdout)
         raise ToolFailed(f"{Path(done.args[0]).name} {' '.join(done.args[1:4])} failed: {said}")

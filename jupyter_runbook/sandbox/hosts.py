@@ -24,6 +24,7 @@ from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.rootfs import debian_root
 from jupyter_runbook.sandbox.tools import begin, found, ran
+from jupyter_runbook.secret.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,7 +226,7 @@ class HostsSandbox(Sandbox):
                     log = self.folder / "hosts" / f"host{number}" / "log"
                     said = log.read_text(errors="replace").strip() or "it said nothing"
                     raise ToolFailed(
-                        f"host{number} did not come up: {' '.join(said.split())[-300:]}",
+                        f"host{number} did not come up: {excerpt(said, end=True)}",
                         hint="it needs root with all capabilities: mounts, network namespaces, veth",
                     )
                 time.sleep(0.02)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jupyter_runbook.errors import ToolFailed
 from jupyter_runbook.sandbox.base import cache_folder
 from jupyter_runbook.sandbox.debian import environment, unpacked
+from jupyter_runbook.secret.excerpt import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +88,8 @@ def debian_root(tell: Callable[[str], object], name: str = "host", included: tup
             check=False,
         )
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-            raise ToolFailed(
-                f"debootstrap failed: {' '.join(said.split())[:300]}", hint="see whether apt-get works here"
-            )
+            said = last_line(done.stderr.strip() or done.stdout)
+            raise ToolFailed(f"debootstrap failed: {said}", hint="see whether apt-get works here")
         for pattern in WASTE:
             for path in root.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

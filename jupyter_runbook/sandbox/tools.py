@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.secret.excerpt import excerpt
 
 if TYPE_CHECKING:
     import socket
@@ -46,7 +47,7 @@ def ran(command: list[str], text: str = "") -> str:
         [found(command[0]), *command[1:]], input=text, capture_output=True, text=True, check=False, timeout=60
     )
     if done.returncode:
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[:300]
+        said = excerpt(done.stderr.strip() or done.stdout)
         raise ToolFailed(f"{Path(command[0]).name} {' '.join(command[1:4])} failed: {said}")
     return done.stdout
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.secret.excerpt import excerpt, one_line_of
 
 if TYPE_CHECKING:
     import yaml
@@ -118,14 +119,14 @@ def broken_yaml(error: Exception, text: str, first_line: int = 1) -> InvalidSpec
     if isinstance(error, RecursionError):
         return InvalidSpec("the YAML is nested too deep", line=first_line)
     if not isinstance(error, yaml.MarkedYAMLError):
-        return InvalidSpec(f"broken YAML: {' '.join(str(error).split())[:200]}", line=first_line)
+        return InvalidSpec(f"broken YAML: {excerpt(str(error), 200)}", line=first_line)
     mark = error.problem_mark or error.context_mark
     # Before PyYAML 6.0.4 the end of a text without a last newline is on a line of its own.
     number = min(mark.line, text.count("\n")) if mark else 0
-    shown = (text.splitlines()[number : number + 1] or [""])[0].strip()
-    problem = " ".join(str(error.problem or error.context or "can't be read").split())
+    shown = excerpt((text.splitlines()[number : number + 1] or [""])[0], 100)
+    problem = one_line_of(str(error.problem or error.context or "can't be read"))
     return InvalidSpec(
-        f"broken YAML: {problem}" + (f", at: {shown[:100]}" if shown else ""),
+        f"broken YAML: {problem}" + (f", at: {shown}" if shown else ""),
         line=number + first_line,
         hint=_QUOTE_HINT if "{{" in shown else "check the indentation and the quotes, here and one line above",
     )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "Failure", "Play"]
 
+# What is left of what a task and an item said, of an item's name, and of a diff's side, in characters. The events have
+# more, and no secret any more: see `inside/callback/runbook.py`.
+SAID, ITEM_SAID, LABEL, SIDE = 4000, 500, 200, 200_000
 STATUSES = {
     "ok": ChangeStatus.OK,
     "changed": ChangeStatus.CHANGED,
@@ -204,9 +207,7 @@ class Board:
                 reason += "; the tasks after it on this host were not looked at"
                 self.blind.add(name)
         if status is ChangeStatus.FAILED and not event.get("ignored"):
-            failure = Failure(
-                name, resource.partition(": ")[2], str(event.get("said", "")), event["s"] == "unreachable"
-            )
+            failure = Failure(name, resource.partition(": ")[2], _said(event), event["s"] == "unreachable")
             host.failed.append((resource, failure))
         for handler in event.get("notify", ()):
             host.notified[handler] = None
@@ -230,8 +231,12 @@ class Board:
         )
 
 
+def _said(event: Mapping[str, Any]) -> str:
+    return str(event.get("said", ""))[:SAID]
+
+
 def _reason(event: Mapping[str, Any]) -> str:
-    said = str(event.get("said", "")).strip()
+    said = _said(event).strip()
     items = _items(event.get("items", ()))
     parts = [items, said] if event["s"] in ("ok", "changed") else [said, items]
     reason = "; ".join(part for part in parts if part)
@@ -255,9 +260,9 @@ def _items(items: Any) -> str:
     for item in items:
         status = item["s"]
         counts[status] = counts.get(status, 0) + int(item.get("count", 1))
-        said = f": {item['said']}" if item.get("said") else ""
+        said = f": {item['said'][:ITEM_SAID]}" if item.get("said") else ""
         if item["name"] is not None and status not in ("ok", "skipped"):
-            names.setdefault(status, []).append(item["name"] + said)
+            names.setdefault(status, []).append(item["name"][:LABEL] + said)
     total = sum(counts.values())
     told = []
     for status, count in counts.items():
@@ -265,6 +270,10 @@ def _items(items: Any) -> str:
         more = ", …" if shown and count > len(shown) else ""
         told.append(f"{count} {status}" + (f" ({', '.join(shown)}{more})" if shown else ""))
     return f"{total} item{'' if total == 1 else 's'}: {', '.join(told)}"
+
+
+def _side(value: Any) -> Any:
+    return value[:SIDE] if isinstance(value, str) else value
 
 
 def _diff(found: Any) -> str | None:
@@ -281,7 +290,7 @@ def _diff(found: Any) -> str | None:
         if told:
             parts.append(f"(no text to compare: {told})")
             continue
-        text = diff(one.get("before"), one.get("after"))
+        text = diff(_side(one.get("before")), _side(one.get("after")))
         if text:
             head = _TEMPORARY.sub("", str(one.get("before_header") or one.get("after_header") or ""))
             parts.append(f"{head}\n{text}" if head else text)

@@ -14,6 +14,7 @@ from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.private import own_folder
 from jupyter_runbook.process import run_program
 from jupyter_runbook.providers.ansible.refusal import said
+from jupyter_runbook.secret.excerpt import Excerpt, last_line
 
 if TYPE_CHECKING:
     from jupyter_runbook.provider import Context
@@ -72,11 +73,10 @@ def installed(file: str, folder: Path, ctx: Context) -> Path:
 
 
 def _install(source: Path, target: Path, folder: Path, ctx: Context) -> None:
-    tail = ""
+    kept = Excerpt(TAIL, end=True)
 
     def output(text: str) -> None:
-        nonlocal tail
-        tail = (tail + text)[-TAIL:]
+        kept.add(text)
         ctx.output(text)
 
     for part in ("roles", "collections"):
@@ -92,5 +92,7 @@ def _install(source: Path, target: Path, folder: Path, ctx: Context) -> None:
     status = run_program(command, stop=ctx.stop, output=output, cwd=folder)
     # It says of a role that could not be had that it was skipped, and ends with 0 or 1.
     if status:
-        why = said(tail) or (tail.strip().splitlines() or ["it said nothing"])[-1]
-        raise ToolFailed(f"ansible-galaxy failed: {' '.join(why.split())}", hint="nothing was played; mend the file")
+        tail = kept.close()
+        raise ToolFailed(
+            f"ansible-galaxy failed: {said(tail) or last_line(tail)}", hint="nothing was played; mend the file"
+        )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
 from jupyter_runbook.providers.ansible.follow import KILLED, Ends, follow
+from jupyter_runbook.secret.excerpt import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -190,8 +191,10 @@ class Launcher:
         process = self._process
         said = process.stderr.read().decode(errors="replace") if process and process.stderr else ""
         self.close()
-        last = (said.strip().splitlines() or [why or "it has ended"])[-1]
-        return ToolFailed(f"Ansible can't be started: {last}", hint="see whether ansible-playbook --version works here")
+        return ToolFailed(
+            f"Ansible can't be started: {last_line(said, why or 'it has ended')}",
+            hint="see whether ansible-playbook --version works here",
+        )
 
 
 def _ended(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:

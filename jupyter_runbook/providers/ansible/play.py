@@ -17,6 +17,7 @@ from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
 from jupyter_runbook.providers.ansible.vault import keep_secret
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.excerpt import Excerpt, redacted_value
 from jupyter_runbook.ssh import AUTH, HOST_KEY
 
 if TYPE_CHECKING:
@@ -96,15 +97,19 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
             elif event["e"] == "vault":
                 keep_secret(event["text"])
             else:
-                played.board.take(event)
+                # What follows cuts texts: they are redacted before that.
+                played.board.take(redacted_value(event))
+
+        tail = Excerpt(TAIL, end=True)
 
         def output(text: str) -> None:
-            played.tail = (played.tail + text)[-TAIL:]
+            tail.add(text)
             ctx.output(text.replace(str(cell), "the cell").replace(cell.name, "the cell") if cell else text)
 
         try:
             played.status = launcher.run(request, ctx.stop, output, take)
         finally:
+            played.tail = tail.close()
             played.board.finish()
     return played
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, RunbookError, ToolFailed
+from jupyter_runbook.secret.excerpt import last_line, one_line_of, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ _MODULE = re.compile(r"(?:couldn't|could not) resolve module/action '(?P<name>[^
 def said(text: str) -> str:
     """Return the last error in Ansible's output, in one line; empty where there is none."""
     found = _ERROR.findall(text)
-    return " ".join(found[-1].split()) if found else ""
+    return one_line_of(found[-1]) if found else ""
 
 
 def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> RunbookError:
@@ -43,7 +44,8 @@ def refusal(text: str, cell: Path | None, modules: Iterable[str] = ()) -> Runboo
     modules
         The names of the modules that there are.
     """
-    message = said(text) or (text.strip().splitlines() or ["ansible-playbook said nothing"])[-1]
+    text = redacted(text)
+    message = said(text) or last_line(text, "ansible-playbook said nothing")
     if cell is not None:
         message = message.replace(str(cell), "the cell").replace(cell.name, "the cell")
     match = _ORIGIN.search(text) or _OLD_ORIGIN.search(text)

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.secret.excerpt import last_line
+
 if TYPE_CHECKING:
     from jupyter_runbook.providers.docker.model import Service
 
@@ -72,7 +74,7 @@ def health_log(container: Inspected) -> str:
 
 def health_says(container: Inspected) -> str:
     """Return the last line of `health_log`, where an error stands."""
-    return " ".join((health_log(container).splitlines() or [""])[-1].split())[:SAID]
+    return last_line(health_log(container), "", SAID)
 
 
 def steady_in(container: Inspected) -> float:

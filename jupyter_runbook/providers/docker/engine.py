@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from jupyter_runbook.errors import AuthFailed, Conflict, Denied, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.secret.excerpt import one_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -194,7 +195,7 @@ class Engine:
             if line.strip():
                 value = json.loads(line)
                 if "error" in value:
-                    raise ToolFailed(" ".join(str(value["error"]).split()))
+                    raise ToolFailed(one_line_of(str(value["error"])))
                 yield value
 
     @contextmanager
@@ -338,6 +339,6 @@ def _error(status: int, body: bytes) -> RunbookError:
     text = body.decode(errors="replace").strip()
     with suppress(ValueError, TypeError, KeyError):
         text = str(json.loads(text)["message"]).strip()
-    text = " ".join(text.split()) or f"the engine answered {status}"
+    text = one_line_of(text) or f"the engine answered {status}"
     kinds: dict[int, type[RunbookError]] = {401: AuthFailed, 403: Denied, 404: NotFound, 409: Conflict}
     return kinds.get(status, ToolFailed)(text)

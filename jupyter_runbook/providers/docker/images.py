@@ -16,6 +16,7 @@ from jupyter_runbook.files import PARTIAL
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.excerpt import one_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ def pull(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
                     ctx.output(" ".join(filter(None, (line.get("id"), line.get("status")))) + "\n")
     except ToolFailed as error:
         raise ToolFailed(
-            f"the image {service.image} can't be pulled: {' '.join(error.message.split())}",
+            f"the image {service.image} can't be pulled: {one_line_of(error.message)}",
             hint="look whether its name is right, and the registry within reach; build or load it where there is none",
         ) from None
     return _short(engine.get(f"/images/{service.image}/json"))
@@ -166,7 +167,7 @@ def build(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
                     text = str(line.get("stream", ""))
                     ctx.output(text)
                     if text.strip() and not text.startswith((" --->", "Removing intermediate")):
-                        last.append(" ".join(text.split()))
+                        last.append(one_line_of(text))
     except ToolFailed as error:
         said = f" ({' / '.join(last)})" if last else ""
         raise ToolFailed(

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyter_runbook.errors import MissingDependency, Unreachable
+from jupyter_runbook.secret.excerpt import last_line
 
 __all__ = ["connect"]
 
@@ -51,10 +52,9 @@ class _Session(socket.socket):
     def failure(self) -> Unreachable:
         """Return the error for a session that did not come to stand, in ssh's own words."""
         self.process.wait(CONNECT)
-        said = (self.process.stderr.read() if self.process.stderr else b"").decode(errors="replace").strip()
-        lines = said.splitlines() or [f"ssh ended with {self.process.returncode}"]
+        said = (self.process.stderr.read() if self.process.stderr else b"").decode(errors="replace")
         return Unreachable(
-            f"no engine at {self.url}: {' '.join(lines[-1].split())[:300]}",
+            f"no engine at {self.url}: {last_line(said, f'ssh ended with {self.process.returncode}')}",
             hint=f"look whether this goes without a question: ssh {_target(self.url)} docker version",
         )
 

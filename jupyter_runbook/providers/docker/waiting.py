@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
 from jupyter_runbook.providers.docker.condition import health_log, health_says, steady_in
+from jupyter_runbook.secret.excerpt import last_line
 
 if TYPE_CHECKING:
     from jupyter_runbook.provider import Context
@@ -63,8 +64,7 @@ def last_words(engine: Engine, container: dict[str, Any], ctx: Context) -> str:
     text = raw.decode(errors="replace") if container["Config"].get("Tty") else _plain(raw)
     if text.strip():
         ctx.output(f"its last words:\n{text.rstrip()}\n")
-    lines = [line for line in text.splitlines() if line.strip()]
-    return " ".join(lines[-1].split())[:300] if lines else ""
+    return last_line(text, "")
 
 
 def _verdict(

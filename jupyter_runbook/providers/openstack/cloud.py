@@ -22,6 +22,7 @@ from jupyter_runbook.errors import (
 from jupyter_runbook.providers.openstack.calls import call_names
 from jupyter_runbook.providers.openstack.kinds import KINDS
 from jupyter_runbook.providers.openstack.state import CloudState
+from jupyter_runbook.secret.excerpt import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -167,7 +168,7 @@ def _ours(error: Exception) -> RunbookError | None:
     from openstack import exceptions as sdk
 
     # Some services answer with HTML.
-    said = html.unescape(" ".join(str(getattr(error, "details", None) or error).split()))[:300]
+    said = " ".join(html.unescape(redacted(str(getattr(error, "details", None) or error))).split())[:300]
     if isinstance(error, sdk.ConfigException):
         told = "no such cloud" if "was not found" in said else "its entry in clouds.yaml does not do"
         return BadInput(f"{told}: {said}", hint=WHERE)

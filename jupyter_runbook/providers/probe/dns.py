@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from jupyter_runbook.errors import NotConverged, StepTimeout, Unreachable
 from jupyter_runbook.providers.probe.check import Check, Seen, plain_text
+from jupyter_runbook.secret.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,4 +168,4 @@ def _plain(text: str) -> str:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return excerpt(str(error), 200)

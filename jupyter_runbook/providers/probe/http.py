@@ -13,6 +13,7 @@ from jupyter_runbook.errors import StepError, StepTimeout, ToolFailed, Unreachab
 from jupyter_runbook.providers.probe.check import Check, Seen, found, lacking, plain_text
 from jupyter_runbook.providers.probe.comparison import Comparison, comparison
 from jupyter_runbook.providers.probe.tcp import reason
+from jupyter_runbook.secret.excerpt import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,7 @@ class Http(Check):
         if self.json:
             values["json"], more = _asked(self.json, text)
             wrong += more
-        return self.seen(values, wrong, text[:SAID_LIMIT])
+        return self.seen(values, wrong, redacted(text)[:SAID_LIMIT])
 
 
 def fetch(url: str, headers: Mapping[str, str | Secret], timeout: float, *, verify: bool) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from jupyter_runbook.errors import NotConverged, StepTimeout, ToolFailed, Unreac
 from jupyter_runbook.providers.probe.check import Check, Seen, plain_text
 from jupyter_runbook.providers.probe.comparison import Comparison, comparison
 from jupyter_runbook.providers.probe.http import failure, fetch, url_of
+from jupyter_runbook.secret.excerpt import one_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ class Prometheus(Check):
         try:
             answer = json.loads(text)
             if answer["status"] != "success":
-                return Seen({}, ToolFailed(f"{answer['errorType']}: {' '.join(answer['error'].split())}"))
+                return Seen({}, ToolFailed(f"{answer['errorType']}: {one_line_of(answer['error'])}"))
             values = _samples(answer["data"])
         except (ValueError, KeyError, TypeError, AttributeError):
             # One that starts, and a proxy whose Prometheus is away, answer so to everything.

@@ -12,6 +12,7 @@ from jupyter_runbook.errors import InvalidSpec, StepError, ToolFailed
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.shell.place import Here, Place, places
+from jupyter_runbook.secret.excerpt import Excerpt, last_line, redacted
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.options import Option
 from jupyter_runbook.spec.script import Script, load_script
@@ -142,18 +143,15 @@ class Shell(Provider[ShellSpec, ShellState]):
 
     def apply(self, change: Change, spec: ShellSpec, ctx: Context) -> Any:
         """Run the script."""
-        kept: list[str] = []
-        room = OUTPUT_LIMIT
+        kept = Excerpt(OUTPUT_LIMIT)
 
         def output(text: str) -> None:
-            nonlocal room
-            kept.append(text[:room])
-            room -= len(kept[-1])
+            kept.add(text)
             ctx.output(text)
 
         place = next(one for one in spec.places if spec.resource(one) == change.resource)
         status, line = place.run(spec.script, spec.named, ctx.stop, output, spec.cwd)
-        text = "".join(kept)
+        text = kept.close()
         facts = {"exit_code": status, "output": text}
         if place.name:
             state: ShellState = ctx.state
@@ -164,7 +162,7 @@ class Shell(Provider[ShellSpec, ShellState]):
             for name, value in facts.items():
                 ctx.fact(name, value)
         if status != 0:
-            last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), None)
+            last = last_line(text, "")
             raise ToolFailed(
                 ended(status) + _source_line(spec.source, line),
                 hint=f"its last line was: {last}" if last else None,
@@ -257,9 +255,9 @@ def _guard(spec: ShellSpec, place: Place, option: str, command: Script, stop: St
     said: list[str] = []
     status, _ = place.run(command, option, stop, said.append, spec.cwd)
     if status in NO_COMMAND or status < 0:
-        last = "".join(said).strip().splitlines()[-1:]
+        last = last_line("".join(said), "")
         raise ToolFailed(
-            f"the guard {option} {ended(status)}" + (f": {last[0]}" if last else ""),
+            f"the guard {option} {ended(status)}" + (f": {last}" if last else ""),
             hint="a guard has to be a command that runs, and succeeds or fails",
         )
     return status
@@ -271,5 +269,5 @@ def _source_line(source: str, line: int | None) -> str:
     at = (line or 0) - Cell.first_line
     if not 0 <= at < len(lines):
         return f" at line {line}" if line else ""
-    text = lines[at].strip()
+    text = redacted(lines[at]).strip()
     return f" at line {line}: {text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 1] + '…'}"

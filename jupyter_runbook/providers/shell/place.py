@@ -13,6 +13,7 @@ from jupyter_runbook.bash import run_script
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
 from jupyter_runbook.inventories import hosts_of, target_of
 from jupyter_runbook.remote import NO_FOLDER, run_remote
+from jupyter_runbook.secret.excerpt import excerpt
 from jupyter_runbook.spec.script import Script, Variable
 from jupyter_runbook.spec.template import render_text
 from jupyter_runbook.spec.yamltext import load_yaml
@@ -106,7 +107,7 @@ class There(Place):
             raise _no_folder(folder, self.name)
         answers = "".join(said).split()[-len(paths) :] if paths else []
         if status or len(answers) != len(paths):
-            raise ToolFailed(f"the paths can't be looked at: {' '.join(''.join(said).split())[:200]}")
+            raise ToolFailed(f"the paths can't be looked at: {excerpt(''.join(said), 200)}")
         return {path: answer == "1" for path, answer in zip(paths, answers, strict=True)}
 
 

@@ -15,6 +15,7 @@ from jupyter_runbook.errors import BadInput, ToolFailed
 from jupyter_runbook.sandbox.debian import environment
 from jupyter_runbook.sandbox.openstack import processes
 from jupyter_runbook.sandbox.tools import begin
+from jupyter_runbook.secret.excerpt import excerpt, last_line, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +62,8 @@ def make(layout: Layout, root: Path) -> None:
         check=False,
     )
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["it said nothing"]
-        raise ToolFailed(f"the database can't be made: {' '.join(said[0].split())[:300]}")
+        said = [line for line in redacted(done.stderr).splitlines() if "ERROR" in line] or ["it said nothing"]
+        raise ToolFailed(f"the database can't be made: {excerpt(said[0])}")
 
 
 def start(layout: Layout, root: Path) -> int:
@@ -136,7 +137,7 @@ def ask(layout: Layout, statements: Iterable[str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise ToolFailed(f"the database said: {' '.join(done.stderr.strip().splitlines()[-1].split())[:300]}")
+        raise ToolFailed(f"the database said: {last_line(done.stderr)}")
 
 
 def _command(layout: Layout, root: Path) -> list[str]:

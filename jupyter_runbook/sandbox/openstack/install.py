@@ -22,6 +22,7 @@ from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.base import cache_folder
 from jupyter_runbook.sandbox.openstack import config, database, processes
 from jupyter_runbook.sandbox.openstack.config import DATABASES, KINDS, PORTS, Layout, endpoint
+from jupyter_runbook.secret.excerpt import excerpt, last_line, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -206,16 +207,17 @@ def _accounts(layout: Layout) -> None:
 def _ran(name: str, command: Sequence[str], env: Mapping[str, str], text: str = "") -> None:
     done = subprocess.run(command, env=dict(env), input=text, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise ToolFailed(f"{name} failed: {' '.join(said.split())[:300]}")
+        raise ToolFailed(f"{name} failed: {last_line(done.stderr.strip() or done.stdout)}")
 
 
 def _installed(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line] or ["it said nothing"]
+        said = [line for line in redacted(done.stderr + done.stdout).splitlines() if "rror" in line] or [
+            "it said nothing"
+        ]
         raise ToolFailed(
-            f"OpenStack's packages can't be installed: {' '.join(said[0].split())[:300]}",
+            f"OpenStack's packages can't be installed: {excerpt(said[0])}",
             hint="see whether pip install works here",
         )
 

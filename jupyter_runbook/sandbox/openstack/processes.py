@@ -12,6 +12,7 @@ from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.base import sandbox_folder
 from jupyter_runbook.sandbox.openstack.config import HOST, LINK, SERVER_IMAGE
 from jupyter_runbook.sandbox.tools import begin
+from jupyter_runbook.secret.excerpt import excerpt, redacted
 
 if TYPE_CHECKING:
     import psutil
@@ -100,7 +101,7 @@ def end(folder: Path) -> None:
 def last_words(log: Path, lines: int = 1) -> str:
     """Return the end of what a program said, as one line of at most 300 characters."""
     try:
-        said = log.read_text(errors="replace").strip().splitlines()
+        said = redacted(log.read_text(errors="replace")).strip().splitlines()
     except OSError:
         said = []
-    return " ".join(" ".join(said[-lines:] or ["it said nothing"]).split())[-300:]
+    return excerpt(" ".join(said[-lines:] or ["it said nothing"]), end=True)

@@ -23,6 +23,7 @@ from jupyter_runbook.sandbox.base import Sandbox
 from jupyter_runbook.sandbox.debian import unpacked
 from jupyter_runbook.sandbox.openstack import config, database, install, processes, servers
 from jupyter_runbook.sandbox.openstack.config import ADMIN, CLOUD, HOST, LINK, PORTS, Layout
+from jupyter_runbook.secret.excerpt import last_line
 
 if TYPE_CHECKING:
     import socket
@@ -182,8 +183,7 @@ class OpenStackSandbox(Sandbox):
             check=False,
         )
         if done.returncode:
-            said = " ".join(done.stderr.strip().splitlines()[-1].split())[:300]
-            raise ToolFailed(f"the cloud came up, but could not be furnished: {said}")
+            raise ToolFailed(f"the cloud came up, but could not be furnished: {last_line(done.stderr)}")
         # Which of the networks is the one that this machine's link leads to: see inside/runbook_cloud/wiring.py.
         (self.folder / "outside").write_text(done.stdout)
 

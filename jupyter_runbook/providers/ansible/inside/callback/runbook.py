@@ -24,10 +24,15 @@ DOCUMENTATION = """
       - result_format_callback
 """
 
-# How much of a text comes as an event, in characters: a record shows less.
-TEXT = 4000
+# How much of a text comes as an event, in characters: a record shows less. It is cut once more where the secrets are
+# known (`events`), so that a piece of one, cut off here, is not in what is left: by so much.
+MARGIN = 4096
+TEXT = 4000 + MARGIN
+# An item's name, and why it failed.
+LABEL = 200 + MARGIN
+ITEM = 500 + MARGIN
 # A diff's side; Ansible's own limit for a file (max_diff_size) is about the same.
-DIFF = 200_000
+DIFF = 200_000 + MARGIN
 # Of a loop so many items are told by name.
 ITEMS = 50
 # What says why a task failed, in the order that people ask.
@@ -269,14 +274,14 @@ def _items(values: Any) -> list[dict[str, Any]]:
 
 def _item(values: Any, status: str | None = None) -> dict[str, Any]:
     """Return what an item is called, and what became of it; a hidden one has no name."""
-    label = str(values.get("_ansible_item_label", values.get(values.get("ansible_loop_var"), "")))[:200]
+    label = str(values.get("_ansible_item_label", values.get(values.get("ansible_loop_var"), "")))[:LABEL]
     found = next((key for key in ("unreachable", "failed", "skipped", "changed") if values.get(key)), status or "ok")
     if "censored" in values:
         # Of a hidden one Ansible tells whether it changed, but not whether it failed.
         return {"name": None, "s": status or found}
     item = {"name": label, "s": found}
     if found in ("failed", "unreachable"):
-        item["said"] = _said(values, failed=True)[:500]
+        item["said"] = _said(values, failed=True)[:ITEM]
     return item
 
 

@@ -1,0 +1,83 @@
+"""What a tool or a service said, made short: redacted first, as a whole, for no secret is known by a piece of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_runbook.secret.redact import Redactor
+
+__all__ = ["Excerpt", "excerpt", "last_line", "one_line_of", "redacted", "redacted_value"]
+
+# As long as an error's text is; what is longer stands in the log.
+LIMIT = 300
+
+_redactor = Redactor()
+
+
+def redacted(text: str) -> str:
+    """Return a text without the secrets that this process holds."""
+    return _redactor.text(text)
+
+
+def redacted_value(value: Any) -> Any:
+    """Return a JSON value without the secrets that this process holds."""
+    return _redactor.value(value)
+
+
+def one_line_of(text: str) -> str:
+    """Return a text, redacted, in one line."""
+    return " ".join(redacted(text).split())
+
+
+def excerpt(text: str, limit: int = LIMIT, *, end: bool = False) -> str:
+    """Return a text, redacted, in one line of so many characters at most.
+
+    Parameters
+    ----------
+    text
+        The whole of it.
+    limit
+        How many characters to keep.
+    end
+        Whether to keep the last ones, not the first.
+    """
+    line = one_line_of(text)
+    return line[-limit:] if end else line[:limit]
+
+
+def last_line(text: str, nothing: str = "it said nothing", limit: int = LIMIT) -> str:
+    """Return the last line of a text that is not empty, redacted, of so many characters at most."""
+    lines = [line for line in redacted(text).splitlines() if line.strip()]
+    return " ".join(lines[-1].split())[:limit] if lines else nothing
+
+
+class Excerpt:
+    """The beginning or the end of an output that comes in pieces, redacted.
+
+    Parameters
+    ----------
+    limit
+        How many characters to keep.
+    end
+        Whether to keep the last ones, not the first.
+    """
+
+    def __init__(self, limit: int, *, end: bool = False) -> None:
+        self._limit = limit
+        self._end = end
+        self._kept = ""
+        self._stream = _redactor.stream()
+
+    def add(self, piece: str) -> None:
+        """Take the next piece."""
+        if self._end or len(self._kept) < self._limit:
+            self._keep(self._stream.feed(piece))
+
+    def close(self) -> str:
+        """Return what was kept: no more pieces come."""
+        self._keep(self._stream.close())
+        return self._kept
+
+    def _keep(self, text: str) -> None:
+        whole = self._kept + text
+        self._kept = whole[-self._limit :] if self._end else whole[: self._limit]
