@@ -13,6 +13,8 @@ from jupyter_runbook.notebook import PARAMETERS, cell_info, notebook_folder, not
 from jupyter_runbook.record import Approval, Status, utc
 from jupyter_runbook.registry import load, providers
 from jupyter_runbook.running import Step
+from jupyter_runbook.secret import take_environment
+from jupyter_runbook.secret.messages import watch_kernel
 from jupyter_runbook.session import Session, new_run, nobody, user
 from jupyter_runbook.spec.options import help_text
 from jupyter_runbook.step import run
@@ -62,6 +64,9 @@ class Magics:
         self.shell.register_magic_function(self._line_magic(), "line", "runbook")
         if not self._hooked:
             self._hooked = True
+            take_environment()
+            if (kernel := getattr(self.shell, "kernel", None)) is not None:
+                watch_kernel(kernel)
             self.shell.events.register("pre_run_cell", self._cell_begins)
             self.shell.events.register("post_run_cell", self._cell_ended)
             self.shell.input_transformers_cleanup.append(self._give_body)

@@ -10,6 +10,7 @@ from jupyter_runbook.display.matrix import News
 from jupyter_runbook.display.tables import tables_html, tables_text
 from jupyter_runbook.display.text import progress_lines, progress_text
 from jupyter_runbook.printable import one_line
+from jupyter_runbook.secret.messages import already_redacted
 from jupyter_runbook.session import Live
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ class NotebookLive(TerminalLive):
         if self._handle is None:
             self._handle = _show(data, display_id=True)
         else:
-            self._handle.update(data, raw=True)
+            with already_redacted():
+                self._handle.update(data, raw=True)
 
 
 def _show(data: dict[str, Any], **options: Any) -> Any:
     from IPython.display import display
 
-    return display(data, raw=True, **options)  # type: ignore[no-untyped-call]
+    with already_redacted():
+        return display(data, raw=True, **options)  # type: ignore[no-untyped-call]

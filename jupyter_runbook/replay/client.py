@@ -17,6 +17,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
+from jupyter_runbook.secret.messages import Messages
 from jupyter_runbook.worklog import judge
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._at_work: Any = None
         self._exit_code: str | None = None
         self._signals: list[str] = []
+        # The kernel redacts what it says once our extension is loaded there; what it says before, only we can.
+        self._messages = Messages()
         self._stopped: asyncio.Event
         self._pressed: asyncio.Event
         self.on_cell_executed = self._remember
@@ -278,7 +281,18 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             text = msg["content"].get("data", {}).get("text/plain")
             if isinstance(text, str):
                 self.nb_man.watch.cell_shown(text)
-        return super().process_message(msg, cell, cell_index)
+        output = None
+        for kind, content in self._messages.take(
+            msg["msg_type"], msg["content"], msg["parent_header"].get("msg_id", "")
+        ):
+            made = {**msg, "msg_type": kind, "header": {**msg["header"], "msg_type": kind}, "content": content}
+            output = super().process_message(made, cell, cell_index)
+        return output
+
+    async def _check_raise_for_error(self, cell: Any, cell_index: int, exec_reply: Any) -> None:
+        if exec_reply is not None:
+            exec_reply = {**exec_reply, "content": self._messages.clean("execute_reply", exec_reply["content"])}
+        await super()._check_raise_for_error(cell, cell_index, exec_reply)
 
     @staticmethod
     async def _give_up(task: asyncio.Future[Any]) -> None:

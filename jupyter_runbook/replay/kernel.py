@@ -6,13 +6,19 @@ import asyncio
 import os
 import queue
 import shutil
+import sys
 import tempfile
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.secret.redact import Redactor
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_client.manager import AsyncKernelManager
 
 __all__ = ["PrivateKernel"]
@@ -81,9 +87,26 @@ class PrivateKernel:
         manager.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
         # A replay's cells are in its work log, and not in the history of the user's own IPython.
         history = ["--HistoryManager.hist_file=:memory:"] if manager.ipykernel else []
-        options = {"cwd": str(self.cwd)} if self.cwd else {}
-        await manager.start_kernel(extra_arguments=history, **options)
+        options: dict[str, Any] = {"cwd": str(self.cwd)} if self.cwd else {}
+        with self._heard() as ends:
+            await manager.start_kernel(extra_arguments=history, **options, **ends)
         return self.manager
+
+    @contextmanager
+    def _heard(self) -> Iterator[dict[str, int]]:
+        """Yield where the kernel's process writes to: we hand it on without the secrets.
+
+        Its programs' outputs come there, too, and its own last words if it crashes.
+        """
+        ends = {}
+        for name in ("stdout", "stderr"):
+            reader, ends[name] = os.pipe()
+            threading.Thread(target=_hand_on, args=(reader, name), name=f"kernel {name}", daemon=True).start()
+        try:
+            yield ends
+        finally:
+            for end in ends.values():
+                os.close(end)
 
     async def ready(self, client: Any, within: float) -> None:
         """Wait until it answers, and until we hear what it publishes.
@@ -132,6 +155,22 @@ class PrivateKernel:
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 _sweep(self._folder.parent)
+
+
+def _hand_on(reader: int, name: str) -> None:
+    redacted = Redactor().stream()
+    with open(reader, encoding="utf-8", errors="replace", newline="") as said:
+        # A line at a time: what is held back of it is a secret's beginning.
+        for line in said:
+            _write(name, redacted.feed(line))
+    _write(name, redacted.close())
+
+
+def _write(name: str, text: str) -> None:
+    with suppress(OSError, ValueError):
+        stream = getattr(sys, name)
+        stream.write(text)
+        stream.flush()
 
 
 def _private(command: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +12,16 @@ from typing import TYPE_CHECKING, Never, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "Secret", "can_be_secret", "is_secret_name", "known", "no_masks", "secret_by_name"]
+__all__ = [
+    "MASK",
+    "Secret",
+    "can_be_secret",
+    "is_secret_name",
+    "known",
+    "no_masks",
+    "secret_by_name",
+    "take_environment",
+]
 
 #: What a mask looks like, whoever made it: for finding one where a value was meant.
 MASK = re.compile(r"\[secret ([^\]\n]+)\]")
@@ -108,6 +118,8 @@ _SECRET_NAME = re.compile(
 )
 # A text as short as this, or as common, would be scrubbed from where it means something else.
 _LEAST = 4
+#: A word of so many letters at most may mean something else elsewhere.
+WORD = 12
 _COMMON = ("true", "false", "none", "null")
 
 
@@ -116,9 +128,21 @@ def secret_by_name(name: str, value: str | Secret) -> str | Secret:
 
     An environment comes as plain text, and what is in it must not show all the same.
     """
-    if isinstance(value, Secret):
+    # What is a mask already stands for a secret that is known elsewhere.
+    if isinstance(value, Secret) or MASK.fullmatch(value):
         return value
     return Secret(value, name=name) if is_secret_name(name) and can_be_secret(value) else value
+
+
+def take_environment() -> None:
+    """Take what the environment's variables with a secret's name hold for secrets: ``OS_PASSWORD``, ``GITHUB_TOKEN``.
+
+    A plain word is left out, for it would be masked wherever it stands; so is the path of a file, which is no secret.
+    """
+    for name, value in os.environ.items():
+        word = value.isalpha() and len(value) <= WORD
+        if not word and not (value.startswith("/") and os.path.exists(value)):  # noqa: PTH110 -- any text at all
+            secret_by_name(name, value)
 
 
 def can_be_secret(text: str) -> bool:

@@ -11,6 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.secret import WORD
 from jupyter_runbook.secret.views import LAYERS, View, decode, nothing, uncoloured
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ MIN_PIECE = 4
 MIN_LINE = 4
 # A needle longer than this is cut in pieces of half of it and more: what is printed of a key in part is masked in part.
 LONGEST = 128
-# A word of so many letters at most may be a word that means something else elsewhere.
-WORD = 12
 # Between two characters of a needle stand at most so many others: a wrapped line's end, its indentation, its prefix.
 GAP = 200
 # Lines are seldom wrapped more narrowly: of two pieces of that much, one stands in one line.

@@ -1,0 +1,171 @@
+"""What a kernel says to its front ends, redacted on its way out: what plain cells print, show and raise.
+
+The messages are those of Jupyter's protocol (jupyter-client's documentation, Messaging in Jupyter). A stream comes in
+pieces: what may be the beginning of a secret is held back, until more comes or the cell ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from jupyter_runbook.secret.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jupyter_runbook.secret.redact import Stream
+
+__all__ = ["Messages", "already_redacted", "watch_kernel"]
+
+# Those with texts that people read, or that are saved.
+_TEXTS = frozenset({"stream", "error", "execute_reply", "inspect_reply", "complete_reply", "input_request"})
+_DISPLAYS = frozenset({"display_data", "update_display_data", "execute_result"})
+_COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
+# Before these, what was printed has to be out.
+_AFTER_STREAMS = frozenset({"display_data", "execute_result", "error", "clear_output", "input_request"})
+# Bytes in base64: a piece of a short secret would be found there by chance, and break them.
+_BINARY = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
+
+# So many cells that have ended are kept in mind.
+ENDED = 256
+
+_redacted: ContextVar[bool] = ContextVar("redacted", default=False)
+
+
+@contextmanager
+def already_redacted() -> Iterator[None]:
+    """Mark what is displayed as redacted: a record whose text is changed would not have its digest any more."""
+    token = _redacted.set(True)
+    try:
+        yield
+    finally:
+        _redacted.reset(token)
+
+
+class Messages:
+    """Redact messages in the order that they come.
+
+    Parameters
+    ----------
+    redactor
+        Left out: for all secrets that this process holds.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor()
+        self._streams: dict[tuple[str, str], Stream] = {}
+        self._ended: deque[str] = deque(maxlen=ENDED)
+        self._lock = threading.Lock()
+
+    def take(self, kind: str, content: dict[str, Any], parent: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return what is to be sent in place of a message: maybe what was held back of a stream, then the message.
+
+        Parameters
+        ----------
+        kind
+            The message's type.
+        content
+            Its content; it is not changed.
+        parent
+            The ID of the message that it belongs to.
+        """
+        if kind == "stream":
+            text = self._feed(str(content.get("name")), str(content.get("text")), parent)
+            return [(kind, {**content, "text": text})] if text else []
+        ended = kind == "status" and content.get("execution_state") == "idle"
+        held = self._held(parent, ended=ended) if ended or kind in _AFTER_STREAMS else []
+        return [*held, (kind, self.clean(kind, content))]
+
+    def clean(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Return a message's content without secrets."""
+        if _redacted.get():
+            return content
+        if kind in _TEXTS:
+            return {key: self._value(value) for key, value in content.items()}
+        if kind in _DISPLAYS:
+            data = {mime: self._data(mime, value) for mime, value in (content.get("data") or {}).items()}
+            return {**content, "data": data, "metadata": self._value(content.get("metadata") or {})}
+        if kind in _COMMS:
+            return {**content, "data": self._value(content.get("data"))}
+        return content
+
+    def _data(self, mime: str, value: Any) -> Any:
+        return value if mime.startswith(_BINARY) and not mime.startswith("image/svg") else self._value(value)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            value = list(value)
+        return self._redactor.value(value)
+
+    def _feed(self, name: str, text: str, parent: str) -> str:
+        with self._lock:
+            if parent in self._ended:
+                # A thread that outlives its cell: nobody tells when it has said its last word.
+                return self._redactor.text(text)
+            stream = self._streams.setdefault((parent, name), self._redactor.stream())
+            return stream.feed(text)
+
+    def _held(self, parent: str, *, ended: bool) -> list[tuple[str, dict[str, Any]]]:
+        with self._lock:
+            if ended:
+                self._ended.append(parent)
+            held = [(name, self._streams.pop((of, name)).close()) for of, name in list(self._streams) if of == parent]
+        return [("stream", {"name": name, "text": text}) for name, text in held if text]
+
+
+def watch_kernel(kernel: Any) -> None:
+    """Have all that a kernel says redacted from now on; once is enough.
+
+    Parameters
+    ----------
+    kernel
+        An ipykernel, ``get_ipython().kernel``.
+    """
+    session = kernel.session
+    plain = session.send
+    if getattr(plain, "redacts", False):
+        return
+    messages, process = Messages(), os.getpid()
+
+    def send(
+        stream: Any,
+        message: Any,
+        content: Mapping[str, Any] | None = None,
+        parent: Any = None,
+        ident: Any = None,
+        **options: Any,
+    ) -> Any:
+        whole = isinstance(message, dict)
+        kind = str(message["header"]["msg_type"] if whole else message)
+        said = dict((message.get("content") if whole else content) or {})
+        above = (message.get("parent_header") if whole else parent) or {}
+        cause = str((above.get("header") or above).get("msg_id", ""))
+        # A forked child says nothing of its end, so nothing is held back: each piece is redacted as a whole.
+        ours = os.getpid() == process
+        made = messages.take(kind, said, cause) if ours else [(kind, messages.clean(kind, said))]
+        *before, (kind, said) = made or [(kind, {})]
+        for _, piece in before:
+            name = str(piece["name"])
+            plain(kernel.iopub_socket, "stream", piece, parent=above, ident=b"stream." + name.encode())
+        if not made:
+            return None
+        if whole:
+            return plain(stream, {**message, "content": said}, ident=ident, **options)
+        return plain(stream, message, said, parent, ident, **options)
+
+    send.redacts = True  # type: ignore[attr-defined]
+    session.send = send
+    _keep_from_log()
+
+
+def _keep_from_log() -> None:
+    """Keep what programs print out of the log of whatever started the kernel: an ipykernel writes it there, too."""
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "_original_stdstream_copy", None) is not None:
+            stream._original_stdstream_copy = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)  # type: ignore[union-attr]  # noqa: SLF001
