@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.providers.docker.body import with_containers
 from jupyter_runbook.providers.docker.difference import Difference, masked
-from jupyter_runbook.providers.docker.labels import digest_of, fields_of, fingerprints, foreign
+from jupyter_runbook.providers.docker.labels import fields_of, fingerprints, foreign, made_with
 from jupyter_runbook.providers.docker.mounts import seen_mounts
 from jupyter_runbook.providers.docker.ports import seen_ports
 from jupyter_runbook.providers.docker.settings import SETTINGS
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jupyter_runbook.providers.docker.difference import Scene
+    from jupyter_runbook.providers.docker.labels import Fingerprint
     from jupyter_runbook.providers.docker.model import Service
     from jupyter_runbook.providers.docker.settings import Setting
 
@@ -52,7 +53,7 @@ class _Comparison:
         container: Inspected,
         scene: Scene,
         known: Mapping[str, str] | None,
-        wanted: Mapping[str, str],
+        wanted: Mapping[str, Fingerprint],
     ) -> None:
         self.service = service
         self.container = container
@@ -65,9 +66,16 @@ class _Comparison:
         """Say where a difference comes from: what the container was made with tells."""
         if self.known is None:
             return "differs"
-        if self.known.get(field) == self.wanted.get(field):
+        if self.same(field):
             return "changed by hand"
         return "changed in the cell" if field in self.wanted else "taken out of the cell"
+
+    def same(self, field: str) -> bool:
+        """Tell whether a container was made from the same, as far as its labels tell here."""
+        made, wanted = (self.known or {}).get(field), self.wanted.get(field)
+        if made is None or wanted is None:
+            return made is None and wanted is None
+        return wanted.fits(made)
 
     def cause_of_setting(self, setting: Setting, seen: Any) -> str:
         """Say where a difference of a setting comes from.
@@ -78,8 +86,8 @@ class _Comparison:
         cause = self.cause(setting.key)
         if not setting.update or not cause.endswith("the cell"):
             return cause
-        made_with = (self.known or {}).get(setting.key)
-        untouched = self._no_limit(setting.key, seen) if made_with is None else digest_of(seen) == made_with
+        made = (self.known or {}).get(setting.key)
+        untouched = self._no_limit(setting.key, seen) if made is None else made_with(seen, made)
         return cause if untouched else "differs from the cell"
 
     def cause_of_share(self, field: str) -> str:
@@ -252,11 +260,11 @@ class _Comparison:
             if self.service.files:
                 yield Difference("files", None, [one.target for one in self.service.files], "what it holds is unknown")
             return
-        if self.known.get("files") != self.wanted.get("files"):
+        if not self.same("files"):
             targets = [one.target for one in self.service.files]
             cause = "what a config or a secret holds was changed"
             yield Difference("files", "files" in self.known and "(other content)", targets, cause)
-        if self.known.get("volumes") != self.wanted.get("volumes") and not list(self.mounts()):
+        if not self.same("volumes") and not list(self.mounts()):
             yield Difference("volumes", None, [str(one) for one in self.service.mounts or ()], "other options")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.plan import Action, Change
 from jupyter_runbook.providers.docker.compare import compare
 from jupyter_runbook.providers.docker.condition import condition, has_health, health_says
+from jupyter_runbook.providers.docker.labels import not_comparable
 from jupyter_runbook.providers.docker.operation import Operation
 from jupyter_runbook.providers.docker.shown import shown, sized
 from jupyter_runbook.providers.docker.state import NEXT, OLD, name_of
@@ -155,6 +156,8 @@ def _settle(
         yield where.operation(Action.UPDATE, reason, before=before, after=after, task="update_container", **known)
     else:
         words = state.words if state.good else "is as it should be"
+        if "files" in not_comparable(current["Config"]["Labels"]):
+            words += "; made on another machine: whether what its secrets hold was changed can't be told here"
         yield where.operation(Action.NO_OP, words, **known)
     if mend or state.mend == "wait" or (goal and current["State"]["Status"] == "running"):
         yield _wait(where, current, goal)

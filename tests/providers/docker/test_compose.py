@@ -295,4 +295,4 @@ def test_spellings_have_one_fingerprint() -> None:
 def test_a_copied_files_digest_stays_what_it_was() -> None:
     """TRAPS, Docker 10: an upgrade of the tool must not replace what holds a secret."""
     spec = read("services:\n  web: {image: x, configs: [page]}\nconfigs: {page: {content: abc}}\n")
-    assert fingerprints(spec.services["web"])["files"] == "710a6f238f3ac2b7"
+    assert fingerprints(spec.services["web"])["files"].text == "710a6f238f3ac2b7"
