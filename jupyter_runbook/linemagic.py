@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import plain
@@ -70,11 +71,14 @@ def run_line(
         return params()
     if command == "inventory" and len(rest) == 1:
         return _inventory(rest[0], names)
-    if command == "secret" and len(rest) in (1, 2):
-        name = rest[0]
+    if command == "secret" and (len(rest) in (1, 2) or (len(rest) > 1 and rest[1].startswith("cmd:"))):
+        name, *source = rest
         if not name.isidentifier():
             raise BadInput(f"%runbook secret: {name!r} can't be the name of a variable")
-        names[name] = read_secret(name, rest[1] if len(rest) > 1 else None, ask)
+        if len(source) > 1 or (source and source[0].startswith("cmd:")):
+            # The words of a program's command line, as they were quoted.
+            source = ["cmd:" + shlex.join([source[0].removeprefix("cmd:"), *source[1:]])]
+        names[name] = read_secret(name, source[0] if source else None, ask)
         return None
     raise BadInput(f"%runbook can't read: {line.strip()}", hint="%runbook --help lists the commands")
 

@@ -1,4 +1,4 @@
-"""Where secrets come from: the environment, a file, the keyring or a prompt; never the notebook."""
+"""Where secrets come from: the environment, a file, the keyring, a program or a prompt; never the notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["FORMS", "handed", "read_secret"]
 
 #: The forms of a source, for help and errors.
-FORMS = "env[:VARIABLE], file:PATH, keyring:SERVICE/USER, prompt"
+FORMS = "env[:VARIABLE], file:PATH, keyring:SERVICE/USER, cmd:PROGRAM ARGS, prompt"
+# Seconds that a program gets: who keeps the secret may ask a person first.
+PATIENCE = 120
 
 
 def read_secret(name: str, source: str | None, ask: Callable[[str], str] | None) -> Secret:
@@ -51,6 +53,8 @@ def read_secret(name: str, source: str | None, ask: Callable[[str], str] | None)
         text = _from_file(name, Path(rest).expanduser())
     elif kind == "keyring" and rest:
         text = _from_keyring(name, rest)
+    elif kind == "cmd" and rest.strip():
+        text = _from_program(name, rest)
     elif source == "prompt":
         text = _from_prompt(name, ask)
     else:
@@ -91,6 +95,36 @@ def _from_file(name: str, path: Path) -> str:
         raise BadInput(f"the secret {name}: {path} can't be read ({why})") from None
     # Editors end a file with a line's end that is not part of the password.
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _from_program(name: str, rest: str) -> str:
+    """Return what a program prints, as pass, vault, op and gopass print a password; it is started without a shell."""
+    import shlex
+    import subprocess
+
+    from jupyter_runbook.secret.excerpt import last_line
+
+    try:
+        words = shlex.split(rest)
+    except ValueError as error:
+        raise BadInput(f"the secret {name}: {rest!r} can't be read: {str(error).lower()}") from None
+    try:
+        # Its terminal is ours: it may ask for the password of its store there.
+        done = subprocess.run(words, capture_output=True, timeout=PATIENCE, check=False)
+    except OSError as error:
+        raise BadInput(
+            f"the secret {name}: {words[0]} can't be started ({error.strerror})",
+            hint="cmd:PROGRAM ARGS, as pass show db",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise BadInput(f"the secret {name}: {words[0]} did not end in {PATIENCE} s") from None
+    if done.returncode:
+        said = last_line(done.stderr.decode(errors="replace"))
+        raise BadInput(f"the secret {name}: {words[0]} ended with {done.returncode}: {said}")
+    try:
+        return done.stdout.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise BadInput(f"the secret {name}: what {words[0]} printed is no UTF-8") from None
 
 
 def _from_keyring(name: str, rest: str) -> str:

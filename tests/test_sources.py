@@ -55,6 +55,9 @@ GOOD = [
     ("keyring:db/admin", "ring-secret"),
     ("keyring:db", "own-secret"),
     ("prompt", "typed for pw: "),
+    ("cmd:printf 'a b\\n'", "a b"),
+    ("cmd:sh -c 'echo \"two  words\"'", "two  words"),
+    ("cmd:cat spaces", " two \n"),
 ]
 
 
@@ -76,6 +79,12 @@ BAD = [
     ("keyring:web", "the keyring has no web/pw"),
     ("vault:x", "can't come from 'vault:x'"),
     ("prompt", "nobody can be asked here"),
+    ("cmd:", "can't come from 'cmd:'"),
+    ("cmd:no-such-program-here x", "no-such-program-here can't be started (No such file or directory)"),
+    ("cmd:sh -c 'echo half-a-secret; echo locked >&2; exit 3'", "sh ended with 3: locked"),
+    ("cmd:printf '\\377'", "what printf printed is no UTF-8"),
+    ("cmd:true", "the secret pw is empty"),
+    ("cmd:echo 'a", "no closing quotation"),
 ]
 
 

@@ -93,7 +93,8 @@ def demo(folder: Path) -> None:
     "secrets",
     multiple=True,
     metavar="NAME=SOURCE",
-    help="A parameter that is secret: from env[:VARIABLE], file:PATH, keyring:SERVICE/USER or prompt.",
+    help="A parameter that is secret: from env[:VARIABLE], file:PATH, keyring:SERVICE/USER, "
+    "cmd:PROGRAM ARGS or prompt.",
 )
 @click.option("--check", is_flag=True, help="Dry run: every step shows its plan and changes nothing; plain cells run.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Time limit of each cell.")
