@@ -75,30 +75,47 @@ class Parameter:
         ValueError
             It is of another type; the message says which are good.
         """
-        if "str" in self.types and not (set(self.types) & {"int", "float", "bool"}):
-            return self.check(None if text in ("null", "None") and "None" in self.types else text)
-        return self.check(_guess(text))
+        return self.check(self.read(text))
 
-    def check(self, value: Any) -> Any:
+    def read(self, text: str) -> Any:
+        """Return the value that a text means, whether or not it is of a good type."""
+        if "str" in self.types and not (set(self.types) & {"int", "float", "bool"}):
+            return None if text in ("null", "None") and "None" in self.types else text
+        return _guess(text)
+
+    def check(self, value: Any, shown: str | None = None) -> Any:
         """Return a value that has one of the types and is one of the choices; a whole number may stand for a float.
+
+        Parameters
+        ----------
+        value
+            The value.
+        shown
+            What stands for it in the error; left out, its repr.
 
         Raises
         ------
         ValueError
             It is of another type, or none of the choices.
         """
-        value = self._typed(value)
+        value = self._typed(value, shown)
         if self.choices and value not in self.choices and not (value is None and "None" in self.types):
-            raise ValueError(f"takes one of {', '.join(map(str, self.choices))}, not {value!r}")
+            raise ValueError(f"takes one of {', '.join(map(str, self.choices))}, not {shown or repr(value)}")
         return value
 
-    def _typed(self, value: Any) -> Any:
-        kind = "str" if isinstance(value, Secret) else _kind(value)
-        if not self.types or kind in self.types:
+    def _typed(self, value: Any, shown: str | None) -> Any:
+        secret = isinstance(value, Secret)
+        # A number that is secret stays one: it is the text of a number.
+        kind = _kind(_guess(value.reveal())) if secret else _kind(value)
+        if not self.types or kind in self.types or (secret and "str" in self.types):
             return value
         if kind == "int" and "float" in self.types:
-            return float(value)
-        raise ValueError(f"takes {' or '.join(_SPELLED.get(kind, kind) for kind in self.types)}, not {value!r}")
+            return value if secret else float(value)
+        takes = " or ".join(_SPELLED.get(kind, kind) for kind in self.types)
+        # A broken mapping may have a password in it, which nobody has found there.
+        hidden = isinstance(value, str) and ("dict" in self.types or value.lstrip()[:1] in ("[", "{"))
+        told = shown or ("this" if hidden else repr(value))
+        raise ValueError(f"takes {takes}, not {told}")
 
 
 def declared(notebook: Mapping[str, Any], file: str) -> dict[str, Parameter] | None:

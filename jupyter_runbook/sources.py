@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, MissingDependency
 from jupyter_runbook.notebook import cell_info
@@ -67,8 +67,10 @@ def read_secret(name: str, source: str | None, ask: Callable[[str], str] | None)
         ) from None
 
 
-def handed(name: str) -> Secret:
+def handed(name: str) -> Any:
     """Return a parameter that a replay hands over because it is secret; for the cell that it puts into the work log.
+
+    It is a `Secret`, or a list or a mapping with some in it.
 
     Raises
     ------
@@ -84,7 +86,16 @@ def handed(name: str) -> Secret:
             f"the secret parameter {name} was given to a replay, and is kept nowhere",
             hint=f"%runbook secret {name} binds it again",
         )
-    return Secret(str(given[name]), name=name)
+    return _closed(given[name])
+
+
+def _closed(value: Any) -> Any:
+    """Return what a replay handed over; see `jupyter_runbook.replay.sealing.opened`."""
+    if isinstance(value, dict):
+        if "secret" in value:
+            return Secret(str(value["secret"]), name=str(value["name"]))
+        return {key: _closed(one) for key, one in value["items"].items()}
+    return [_closed(one) for one in value] if isinstance(value, list) else value
 
 
 def _from_file(name: str, path: Path) -> str:

@@ -17,6 +17,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
+from jupyter_runbook.replay.sealing import opened
 from jupyter_runbook.secret.messages import Messages
 from jupyter_runbook.worklog import judge
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.replay.kernel import PrivateKernel
     from jupyter_runbook.replay.manager import Manager
-    from jupyter_runbook.secret import Secret
 
 __all__ = ["GRACE", "Client", "ShellLineFailed", "Stopped"]
 
@@ -82,7 +82,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         handed: Mapping[str, Any],
         limit: float | None,
         *,
-        secrets: Mapping[str, Secret] | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(manager, kernel_name=kernel.name, **options)
@@ -187,7 +187,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         theirs = {name: value for name, value in cell.metadata.items() if name != "papermill"}
         ours = {**(theirs.get(KEY) or {}), **self._handed}
         if self._secrets and INJECTED in tags(cell):
-            ours["secrets"] = {name: secret.reveal() for name, secret in self._secrets.items()}
+            ours["secrets"] = {name: opened(value) for name, value in self._secrets.items()}
         message = self.kc.session.msg(
             "execute_request",
             {

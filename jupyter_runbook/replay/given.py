@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, InvalidSpec, Where
 from jupyter_runbook.parameters import HOW, Parameter, declared
-from jupyter_runbook.secret import Secret, secret_by_name
+from jupyter_runbook.secret import Secret, sealed
 from jupyter_runbook.spec.yamltext import load_yaml
 
 if TYPE_CHECKING:
@@ -73,12 +73,16 @@ def parse(
 
 
 def _valued(one: Parameter, text: str | None, value: tuple[Any, Where] | None) -> Any:
-    """Return a parameter's value; one that is secret by its name is so in errors, too."""
-    if text is not None:
-        sealed = secret_by_name(one.name, text)
-        return one.check(sealed) if isinstance(sealed, Secret) else one.value(text)
-    given = value[0] if value else None
-    return one.check(secret_by_name(one.name, given) if isinstance(given, str) else given)
+    """Return a parameter's value; what is secret by its name is so in errors, too."""
+    if text is None:
+        raw = value[0] if value else None
+        closed = sealed(one.name, raw)
+        if isinstance(closed, Secret) and not isinstance(raw, (str, Secret)):
+            # YAML has read it as a number: 0x10 would be another text.
+            one.check(raw, shown=closed.mask)
+        return one.check(closed)
+    read = sealed(one.name, one.read(text))
+    return one.check(read)
 
 
 def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:
@@ -90,7 +94,7 @@ def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:
         It is broken, or no mapping.
     """
     try:
-        document = load_yaml(text)
+        document = load_yaml(text, quote=False)
     except InvalidSpec as error:
         line = error.where.line if error.where else None
         raise BadInput(error.message, where=Where(file, line=line), hint=error.hint) from None

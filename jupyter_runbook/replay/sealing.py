@@ -10,27 +10,40 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.notebook import INJECTED, tags
-from jupyter_runbook.secret import Secret, secret_by_name
+from jupyter_runbook.secret import Secret, has_secret, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["seal", "split"]
+__all__ = ["opened", "seal", "split"]
 
 IMPORT = "from jupyter_runbook.sources import handed as _handed"
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Secret]]:
-    """Return parameters as they may be written, a secret as its mask, and those that are secret.
-
-    A text is secret where its parameter's name says so: ``db_password``.
-    """
-    sealed = {name: secret_by_name(name, value) if isinstance(value, str) else value for name, value in values.items()}
-    secrets = {name: value for name, value in sealed.items() if isinstance(value, Secret)}
-    return {name: value.mask if isinstance(value, Secret) else value for name, value in sealed.items()}, secrets
+def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return parameters as they may be written, a secret as its mask, and those that are or hold secrets."""
+    closed = {name: sealed(name, value) for name, value in values.items()}
+    return _masked(closed), {name: value for name, value in closed.items() if has_secret(value)}
 
 
-def seal(nb: Any, secrets: Mapping[str, Secret]) -> dict[str, Secret]:
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(one) for one in value]
+    return value.mask if isinstance(value, Secret) else value
+
+
+def opened(value: Any) -> Any:
+    """Return a value with its secrets as JSON that tells which they are: for the kernel, which is handed it."""
+    if isinstance(value, Secret):
+        return {"secret": value.reveal(), "name": value.name}
+    if isinstance(value, dict):
+        return {"items": {key: opened(one) for key, one in value.items()}}
+    return [opened(one) for one in value] if isinstance(value, list) else value
+
+
+def seal(nb: Any, secrets: Mapping[str, Any]) -> dict[str, Any]:
     """Take secret parameters out of a notebook that papermill has put them in, and return them by name.
 
     Parameters
@@ -51,7 +64,7 @@ def seal(nb: Any, secrets: Mapping[str, Secret]) -> dict[str, Secret]:
     return found
 
 
-def _handed(source: str, secrets: Mapping[str, Secret]) -> str:
+def _handed(source: str, secrets: Mapping[str, Any]) -> str:
     """Return the source of a cell that assigns parameters with the secret ones handed over."""
     lines = source.split("\n")
     first = None

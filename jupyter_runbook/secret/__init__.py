@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Never, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +17,11 @@ __all__ = [
     "MASK",
     "Secret",
     "can_be_secret",
+    "has_secret",
     "is_secret_name",
     "known",
     "no_masks",
+    "sealed",
     "secret_by_name",
     "take_environment",
 ]
@@ -132,6 +135,48 @@ def secret_by_name(name: str, value: str | Secret) -> str | Secret:
     if isinstance(value, Secret) or MASK.fullmatch(value):
         return value
     return Secret(value, name=name) if is_secret_name(name) and can_be_secret(value) else value
+
+
+def sealed(name: str, value: Any) -> Any:
+    """Return a parameter's value with a `Secret` in place of each text and number that is one by its name.
+
+    That is all of it where the parameter is called so, ``api_token``, and else what a mapping in it calls so,
+    ``{"user": "x", "password": "y"}``. However short it is, it is one: somebody said so.
+
+    Parameters
+    ----------
+    name
+        The parameter's.
+    value
+        Its value, of JSON's types.
+    """
+    return _sealed(value, name, secret=is_secret_name(name))
+
+
+def _sealed(value: Any, label: str, *, secret: bool) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _sealed(one, _label(label, key), secret=secret or is_secret_name(str(key)))
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_sealed(one, _label(label, number), secret=secret) for number, one in enumerate(value)]
+    if not secret or value is None or isinstance(value, (bool, Secret)):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value)
+    return value if not text or text.lower() in _COMMON or MASK.fullmatch(text) else Secret(text, name=label)
+
+
+def _label(label: str, key: object) -> str:
+    longer = f"{label}.{key}"
+    return longer if MASK.fullmatch(f"[secret {longer}]") else label
+
+
+def has_secret(value: Any) -> bool:
+    """Tell whether a value of JSON's types is a `Secret`, or has one in it."""
+    if isinstance(value, (dict, list)):
+        return any(map(has_secret, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Secret)
 
 
 def take_environment() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jupyter_runbook.secret.redact import Redactor
@@ -11,12 +12,15 @@ __all__ = ["Excerpt", "excerpt", "last_line", "one_line_of", "redacted", "redact
 # As long as an error's text is; what is longer stands in the log.
 LIMIT = 300
 
+# A password in a URL's user information (RFC 3986, section 3.2.1); one that is a mask by now has a space in it.
+_URL = re.compile(r"(?<=://)(?P<user>[^\s/@:?#]*:)(?P<password>[^\s/@]+)(?=@)")
+
 _redactor = Redactor()
 
 
 def redacted(text: str) -> str:
-    """Return a text without the secrets that this process holds."""
-    return _redactor.text(text)
+    """Return a text without the secrets that this process holds, and without the passwords in its URLs."""
+    return _URL.sub(r"\g<user>[secret password]", _redactor.text(text))
 
 
 def redacted_value(value: Any) -> Any:

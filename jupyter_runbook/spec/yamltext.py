@@ -87,7 +87,7 @@ def dotted(path: Path) -> str:
     return text
 
 
-def load_yaml(text: str, *, first_line: int = 1) -> Document:
+def load_yaml(text: str, *, first_line: int = 1, quote: bool = True) -> Document:
     """Parse one YAML document.
 
     Parameters
@@ -96,6 +96,8 @@ def load_yaml(text: str, *, first_line: int = 1) -> Document:
         The YAML.
     first_line
         The number of its first line in the user's text (2 below a magic's line).
+    quote
+        Whether errors quote the text: not that of a file which passwords stand in.
 
     Raises
     ------
@@ -106,13 +108,13 @@ def load_yaml(text: str, *, first_line: int = 1) -> Document:
 
     try:
         node = yaml.compose(text, Loader=_loader())
-        builder = _Builder(first_line)
+        builder = _Builder(first_line, quote=quote)
         return Document(None if node is None else builder.build(node, ()), builder.lines or {(): first_line})
     except (yaml.YAMLError, UnicodeEncodeError, RecursionError) as error:
-        raise broken_yaml(error, text, first_line) from None
+        raise broken_yaml(error, text, first_line, quote=quote) from None
 
 
-def broken_yaml(error: Exception, text: str, first_line: int = 1) -> InvalidSpec:
+def broken_yaml(error: Exception, text: str, first_line: int = 1, *, quote: bool = True) -> InvalidSpec:
     """Return the error for what PyYAML can't read, with the line in the user's text; the caller raises it."""
     import yaml
 
@@ -125,8 +127,11 @@ def broken_yaml(error: Exception, text: str, first_line: int = 1) -> InvalidSpec
     number = min(mark.line, text.count("\n")) if mark else 0
     shown = excerpt((text.splitlines()[number : number + 1] or [""])[0], 100)
     problem = one_line_of(str(error.problem or error.context or "can't be read"))
+    if not quote:
+        # What stands in quotes there is of the text: the name of an anchor, a tag.
+        problem = re.sub(r"'[^']*'|\"[^\"]*\"", "…", problem)
     return InvalidSpec(
-        f"broken YAML: {problem}" + (f", at: {shown}" if shown else ""),
+        f"broken YAML: {problem}" + (f", at: {shown}" if shown and quote else ""),
         line=number + first_line,
         hint=_QUOTE_HINT if "{{" in shown else "check the indentation and the quotes, here and one line above",
     )
@@ -161,8 +166,9 @@ def _float(text: str) -> float:
 class _Builder:
     """Build plain values from YAML's nodes, and note each one's line."""
 
-    def __init__(self, first_line: int) -> None:
+    def __init__(self, first_line: int, *, quote: bool = True) -> None:
         self.first_line = first_line
+        self.quote = quote
         self.lines: dict[Path, int] = {}
         self.open: list[Any] = []  # the nodes above the one at work: an alias to one of them has no end
         self.built = 0
@@ -193,7 +199,7 @@ class _Builder:
     def check_tag(self, node: Any, *allowed: str) -> str:
         tag = str(node.tag)
         if tag.removeprefix(_TAG) not in allowed:
-            shown = tag.replace(_TAG, "!!")
+            shown = tag.replace(_TAG, "!!") if self.quote or tag.startswith(_TAG) else "!…"
             raise InvalidSpec(f"the tag {shown} is not known here", line=self.line(node), hint="take it away")
         return tag.removeprefix(_TAG)
 
@@ -208,7 +214,8 @@ class _Builder:
             if tag == "binary":
                 return base64.b64decode(text)
         except (ValueError, binascii.Error):
-            raise InvalidSpec(f"{text[:60]!r} can't be read as !!{tag}", line=self.line(node)) from None
+            shown = repr(text[:60]) if self.quote else "a value"
+            raise InvalidSpec(f"{shown} can't be read as !!{tag}", line=self.line(node)) from None
         if tag == "bool":
             return text.lower() == "true"
         return None if tag == "null" else text
@@ -239,7 +246,7 @@ class _Builder:
         """Add what a merge key brings; what stands in the mapping itself wins, then what was merged first."""
         if source.id != "mapping":
             raise InvalidSpec("<< needs a mapping, or a list of mappings", line=self.line(source))
-        inner = _Builder(self.first_line)
+        inner = _Builder(self.first_line, quote=self.quote)
         inner.open, inner.built = self.open, self.built
         values = inner.build(source, path)
         self.built = inner.built

@@ -47,7 +47,7 @@ def test_parameters_of_files_go_before_defaults_and_the_command_line_before_both
         ("- site\n", "error: p.yml: this is no mapping of parameters\n→ site: berlin"),
         ("n: 1\nsiet: x\n", "error: p.yml, line 2: the runbook a.ipynb has no parameter siet\n→ did you mean site?"),
         ("site: x\nn: many\n", "error: p.yml, line 2: the parameter n takes int, not 'many'"),
-        ("db_password: 17\n", "error: p.yml, line 1: the parameter db_password takes str, not 17"),
+        ("db_password: 17\n", "error: p.yml, line 1: the parameter db_password takes str, not [secret db_password]"),
     ],
 )
 def test_a_file_that_does_not_fit(place: Place, text: str, said: str) -> None:

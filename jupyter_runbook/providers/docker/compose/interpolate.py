@@ -15,7 +15,19 @@ _OPERATOR = re.compile(r":?[-?+]")
 
 
 class InterpolationError(ValueError):
-    """A ``$`` that can't be read, or a variable that has to be set and is not; the text says what to do."""
+    """A ``$`` that can't be read, or a variable that has to be set and is not; the text says what to do.
+
+    Parameters
+    ----------
+    text
+        The message.
+    unquoted
+        The same without the text that it is about, which may be a password.
+    """
+
+    def __init__(self, text: str, unquoted: str | None = None) -> None:
+        super().__init__(text)
+        self.unquoted = unquoted or text
 
 
 def interpolate(text: str, lookup: Callable[[str], str | None]) -> str:
@@ -60,22 +72,30 @@ def _fill(text: str, at: int, lookup: Callable[[str], str | None] | None, *, nes
             parts.append((lookup(found[0]) if lookup else None) or "")
             at = found.end()
         else:
-            raise InterpolationError(f"the $ in {text[at : at + 20]!r} begins no variable; a dollar itself is $$")
+            raise InterpolationError(
+                f"the $ in {text[at : at + 20]!r} begins no variable; a dollar itself is $$",
+                "a $ begins no variable; a dollar itself is $$",
+            )
     if nested:
-        raise InterpolationError(f"a }} is missing in {text[:60]!r}")
+        raise InterpolationError(f"a }} is missing in {text[:60]!r}", "a } is missing")
     return "".join(parts), at
 
 
 def _braced(text: str, at: int, lookup: Callable[[str], str | None] | None) -> tuple[str, int]:
     name = _NAME.match(text, at)
     if not name:
-        raise InterpolationError(f"a variable's name is needed after ${{ in {text[:60]!r}; a dollar itself is $$")
+        raise InterpolationError(
+            f"a variable's name is needed after ${{ in {text[:60]!r}; a dollar itself is $$",
+            "a variable's name is needed after ${; a dollar itself is $$",
+        )
     value = lookup(name[0]) if lookup else None
     at = name.end()
     operator = _OPERATOR.match(text, at)
     if not operator:
         if not text.startswith("}", at):
-            raise InterpolationError(f"${{{name[0]} is not closed with }} in {text[:60]!r}")
+            raise InterpolationError(
+                f"${{{name[0]} is not closed with }} in {text[:60]!r}", "a ${ is not closed with }"
+            )
         return value or "", at + 1
     word = operator[0]
     given = bool(value) if word.startswith(":") else value is not None
@@ -129,7 +149,8 @@ def read_env_file(text: str, known: Mapping[str, str] | None = None) -> dict[str
         line = line.removeprefix("export ").strip()
         match = re.match(r"([^\s=:]+)\s*(?:[=:]\s*(.*))?$", line)
         if not match:
-            raise ValueError(f"line {first}: NAME=VALUE is needed, not {line[:40]!r}")
+            # Not the line itself: what stands in such a file are passwords.
+            raise ValueError(f"line {first}: NAME=VALUE is needed")
         name, value = match[1], match[2]
         if value is None:
             found[name] = None
@@ -143,7 +164,7 @@ def read_env_file(text: str, known: Mapping[str, str] | None = None) -> dict[str
         try:
             found[name] = _value(value, lookup)
         except InterpolationError as error:
-            raise ValueError(f"line {first}: {error}") from None
+            raise ValueError(f"line {first}: {name}: {error.unquoted}") from None
     return found
 
 
