@@ -77,6 +77,10 @@ __all__ = [
 ]
 
 
+# Of an error's line, in characters.
+LONGEST = 1000
+
+
 @dataclass(frozen=True)
 class Where:
     """Where in the user's text something is wrong; each part may be unknown.
@@ -152,7 +156,8 @@ class RunbookError(Exception):
         lines = [f"{place}: {first}" if place else first, *rest][:2]
         if self.hint:
             lines.append("→ " + one_line(" ".join(self.hint.split())))
-        return lines
+        # Whoever reads it wants to know where it is; the text itself may be anybody's, and of any length.
+        return [line if len(line) <= LONGEST else line[: LONGEST - 1] + "…" for line in lines]
 
     def at(self, *, file: str | None = None, cell: str | None = None) -> Self:
         """Fill in the file and the cell where the error has none, and return the error itself."""

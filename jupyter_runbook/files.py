@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import io
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -14,10 +17,85 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["PARTIAL", "held", "lock", "replacing", "write_all", "write_atomically"]
+__all__ = [
+    "PARTIAL",
+    "held",
+    "is_file",
+    "is_folder",
+    "is_there",
+    "lock",
+    "read_bytes",
+    "read_text",
+    "replacing",
+    "write_all",
+    "write_atomically",
+]
 
 #: How the name of a file begins that was not written to its end; whoever was killed while writing leaves it.
 PARTIAL = ".partial-"
+# What people write by hand is smaller, in bytes.
+LARGEST = 64 << 20
+
+
+def read_bytes(path: Path, *, largest: int = LARGEST, pipe: bool = False) -> bytes:
+    """Read a file whole, if it is one that has an end.
+
+    Parameters
+    ----------
+    path
+        The file; links are followed.
+    largest
+        How many bytes it may have.
+    pipe
+        Whether it may be a pipe, as a shell makes one of ``<(…)``: where the user has typed the path.
+
+    Raises
+    ------
+    OSError
+        It can't be read, is no regular file (a pipe that nobody writes to would be waited for, for ever), or is larger.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if pipe else os.O_NONBLOCK)), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not (stat.S_ISREG(mode) or (pipe and stat.S_ISFIFO(mode))):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {largest >> 20} MiB", str(path))
+    return data
+
+
+def read_text(path: Path, *, largest: int = LARGEST, pipe: bool = False) -> str:
+    """Read a file of text, each line's end as a line feed; see `read_bytes`.
+
+    Raises
+    ------
+    OSError
+        See `read_bytes`.
+    UnicodeDecodeError
+        It is no UTF-8.
+    """
+    data = read_bytes(path, largest=largest, pipe=pipe)
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8").read()
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a regular file is there; a name that no file can have is none.
+
+    `pathlib.Path.is_file` raises for some of these, until Python 3.14.
+    """
+    return os.path.isfile(path)  # noqa: PTH113 -- see above
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; see `is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112 -- see `is_file`
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything is there; see `is_file`."""
+    return os.path.exists(path)  # noqa: PTH110 -- see `is_file`
 
 
 def write_atomically(path: Path, text: str) -> None:

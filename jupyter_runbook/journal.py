@@ -31,7 +31,7 @@ from jupyter_runbook.private import open_file
 from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from jupyter_runbook.canonical import JSON
@@ -160,6 +160,23 @@ class Journal:
         for event, _, line, _ in self._lines():
             if event in names and (entry := _load(line)):
                 yield entry
+
+    def told(self, ids: Collection[str]) -> tuple[dict[str, Any], set[str]]:
+        """Return the records with these ids, and the ids of all runs.
+
+        Raises
+        ------
+        OSError
+            It can't be read; see `open`.
+        """
+        records: dict[str, Any] = {}
+        runs = set()
+        for event, name, line, _ in self._lines():
+            if event == b"run":
+                runs.add(name.decode())
+            elif event == b"end" and (step := name.decode()) in ids:
+                records[step] = _load(line).get("record")
+        return records, runs
 
     def open(self) -> list[Begin]:
         """Return the beginnings without an end, oldest first; what can't be read is left out, see `left_out`.

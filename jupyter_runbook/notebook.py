@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from jupyter_runbook.errors import NotANotebook, Where
+from jupyter_runbook.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,9 @@ __all__ = [
     "source_digest",
     "tags",
 ]
+
+# A notebook with pictures and long outputs has fewer.
+MOST_BYTES = 1 << 30
 
 #: Our key in a cell's and a notebook's metadata.
 KEY = "runbook"
@@ -226,7 +230,7 @@ def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
     """
     where = Where(name or str(path))
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(read_text(path, largest=MOST_BYTES))
     except FileNotFoundError:
         raise NotANotebook("there is no such file", where=where) from None
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, MissingDependency
+from jupyter_runbook.files import read_text
 from jupyter_runbook.notebook import cell_info
 from jupyter_runbook.secret import Secret
 
@@ -100,7 +101,7 @@ def _closed(value: Any) -> Any:
 
 def _from_file(name: str, path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path, pipe=True)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no UTF-8"
         raise BadInput(f"the secret {name}: {path} can't be read ({why})") from None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.byhand import known_by_hand
 from jupyter_runbook.files import held
-from jupyter_runbook.notebook import RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
+from jupyter_runbook.journal import Journal
+from jupyter_runbook.notebook import FOLDER, RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
 from jupyter_runbook.record import MIME_TYPE, Status, StepRecord
 
 if TYPE_CHECKING:
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from jupyter_runbook.byhand import Known
     from jupyter_runbook.notebook import CellStatus
 
-__all__ = ["OWN", "LoggedCell", "LoggedStep", "WorkLog", "data", "judge", "outputs", "read", "record_of", "records"]
+__all__ = [
+    "OWN",
+    "Journaled",
+    "LoggedCell",
+    "LoggedStep",
+    "WorkLog",
+    "data",
+    "is_whole",
+    "judge",
+    "outputs",
+    "read",
+    "record_of",
+    "records",
+]
 
 #: Our own providers: a work log is read where they are not installed, too.
 OWN = frozenset({"ansible", "docker", "os", "k8s", "shell", "probe"})
@@ -76,6 +90,8 @@ class LoggedCell:
         One line where the status alone does not tell.
     steps
         Its steps: one for a cell of one magic, none for plain code.
+    strays
+        Records in it that are none of a step of its own.
     """
 
     index: int
@@ -84,6 +100,28 @@ class LoggedCell:
     status: CellStatus
     why: str | None
     steps: tuple[LoggedStep, ...]
+    strays: tuple[StepRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journaled:
+    """What the journal beside a work log says of its records.
+
+    Parameters
+    ----------
+    records
+        Those that it has, by id.
+    runs
+        The ids of the runs that it knows.
+    """
+
+    records: Mapping[str, StepRecord]
+    runs: Collection[str]
+
+    def knows(self, record: StepRecord) -> bool:
+        """Tell whether it has the very record."""
+        kept = self.records.get(record.id)
+        return kept is not None and kept.compute_digest() == record.compute_digest()
 
 
 @dataclass(frozen=True)
@@ -102,6 +140,8 @@ class WorkLog:
         The names whose magics are steps.
     by_hand
         What the journal knows of cells that were run by hand, by id.
+    journaled
+        What the journal says of its records; None where there is none that can be read.
     """
 
     name: str
@@ -109,6 +149,7 @@ class WorkLog:
     live: bool = False
     providers: Collection[str] = OWN
     by_hand: Mapping[str, Known] = field(default_factory=dict)
+    journaled: Journaled | None = None
 
     @cached_property
     def run(self) -> RunInfo | None:
@@ -140,7 +181,9 @@ class WorkLog:
 
     def _cell(self, index: int, cell: Mapping[str, Any]) -> LoggedCell:
         source = cell_source(cell)
-        found = records(cell)
+        shown = records(cell)
+        found = [record for record in shown if self._is_step(record, source)]
+        strays = tuple(record for record in shown if record not in found)
         hand = self.by_hand.get(str(cell.get("id"))) if self.run is None else None
         if hand and not hand.ran(source):
             hand = None
@@ -154,7 +197,14 @@ class WorkLog:
             # A record that is not there is not made up: a cell that ended without one is not called ok.
             status = "unknown" if verdict.status == "done" else verdict.status
             steps = (LoggedStep(name, provider, status, None, verdict.why),)
-        return LoggedCell(index, cell.get("id"), source, verdict.status, verdict.why, steps)
+        return LoggedCell(index, cell.get("id"), source, verdict.status, verdict.why, steps, strays)
+
+    def _is_step(self, record: StepRecord, source: str) -> bool:
+        """Tell whether a record in a cell is of a step there: any code can show one, of whatever it likes."""
+        if any(line.strip().startswith(f"%%{record.provider}") for line in source.splitlines()):
+            return True
+        # A step that code has run, by run_cell_magic: only the journal tells.
+        return self.journaled is not None and self.journaled.knows(record)
 
     def _verdict(self, cell: Mapping[str, Any], found: Sequence[StepRecord], known: Known | None) -> Verdict:
         said = Verdict.read(cell)
@@ -195,6 +245,12 @@ def records(cell: Mapping[str, Any]) -> list[StepRecord]:
     return [record for output in outputs(cell) if (record := record_of(output))]
 
 
+def is_whole(mime: str, value: Any) -> bool:
+    """Tell whether a value of a display is a record that has its digest."""
+    record = _read(value) if mime == MIME_TYPE else None
+    return record is not None and record.compute_digest() == record.digest
+
+
 def record_of(output: Mapping[str, Any]) -> StepRecord | None:
     """Return the step record in an output; None where it has none, or none that can be read."""
     return _read(data(output).get(MIME_TYPE))
@@ -226,7 +282,19 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
     live = held(lock_path(path))
     notebook = read_notebook(path, name)
     by_hand = known_by_hand(path) if RunInfo.read(notebook) is None else {}
-    return WorkLog(name or str(path), notebook, live, OWN | set(providers), by_hand)
+    return WorkLog(name or str(path), notebook, live, OWN | set(providers), by_hand, _journaled(path, notebook))
+
+
+def _journaled(path: Path, notebook: Mapping[str, Any]) -> Journaled | None:
+    ids = {record.id for cell in notebook["cells"] if cell["cell_type"] == "code" for record in records(cell)}
+    if not ids:
+        return None
+    try:
+        found, runs = Journal(path.absolute().parent / FOLDER / "journal.jsonl").told(ids)
+    except OSError:
+        return None
+    kept = {name: record for name, wire in found.items() if (record := _read(wire))}
+    return Journaled(kept, runs) if runs else None
 
 
 def data(output: Mapping[str, Any]) -> Mapping[str, Any]:

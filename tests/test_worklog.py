@@ -135,7 +135,7 @@ def test_status_json_is_the_contract() -> None:
     error = ErrorRecord("timeout", "late", "r", "wait")
     cells = [
         {"cell_type": "markdown", "id": "m", "source": "", "metadata": {}},
-        code("%%shell", recorded("failed", error=error, seconds=1.5, name="n", provider="shell")),
+        code("%%shell", recorded("failed", error=error, seconds=1.5, name="n", provider="shell", prev=None)),
         code("  \n"),
     ]
     found = status_json(log(*cells, ended="x"))
@@ -153,6 +153,7 @@ def test_status_json_is_the_contract() -> None:
                 "error": {"kind": "timeout", "message": "late", "resource": "r", "hint": "wait"},
             }
         ],
+        "findings": [],
         "cells": [{"cell_id": "c", "index": 1, "status": "failed"}],
     }
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook import __version__
+from jupyter_runbook.audit.findings import findings
 from jupyter_runbook.audit.status import counts, sign
 from jupyter_runbook.display.html import notice_html, record_html, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
@@ -109,8 +110,8 @@ def _facts(log: WorkLog) -> list[tuple[str, str]]:
 def _trouble(log: WorkLog) -> Iterator[str]:
     """Yield what went wrong, so that nobody has to look for it."""
     bad = [cell for cell in log.cells if cell.status in ("failed", "interrupted")]
-    edited = [cell for cell in log.cells if any(_edited(step) for step in cell.steps)]
-    if not (bad or edited):
+    unfit = findings(log)
+    if not (bad or unfit):
         return
     yield "<h2>What went wrong</h2><ul>"
     for cell in bad:
@@ -118,8 +119,8 @@ def _trouble(log: WorkLog) -> Iterator[str]:
         for name, why in [_why(step) for step in steps] or [("", cell.why or _error(log, cell) or "")]:
             head = f"{sign(cell.status)} {_link(cell)} {safe(cell.status)}"
             yield f"<li>{head}{f', <b>{safe(name)}</b>' if name else ''}{f': {safe(why)}' if why else ''}</li>"
-    for cell in edited:
-        yield f"<li>⚠ {_link(cell)}: the record there does not match its digest; it was edited after the run</li>"
+    for one in unfit:
+        yield f"<li>⚠ {_link(one.cell)}: {safe(one.text)}</li>"
     yield "</ul>"
 
 
@@ -137,10 +138,6 @@ def _error(log: WorkLog, cell: LoggedCell) -> str | None:
         if output.get("output_type") == "error":
             return error_line(output)
     return None
-
-
-def _edited(step: LoggedStep) -> bool:
-    return step.record is not None and step.record.compute_digest() != step.record.digest
 
 
 def _steps(log: WorkLog) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.audit.findings import findings
 from jupyter_runbook.display.words import STATUSES, one_line, short_time
 
 if TYPE_CHECKING:
@@ -20,11 +21,16 @@ def status_json(log: WorkLog) -> dict[str, Any]:
     """Return what ``status --json`` prints: status and run of the whole, each step, each code cell.
 
     ``seconds`` and ``error`` are null where a step left no record; ``index`` counts all of the notebook's cells from 0.
+    ``findings`` are what does not fit, see `jupyter_runbook.audit.findings`.
     """
     return {
         "status": log.status,
         "run": log.run.run if log.run else None,
         "steps": [_step(cell, step) for cell in log.cells for step in cell.steps],
+        "findings": [
+            {"cell_id": one.cell.cell_id, "index": one.cell.index, "kind": one.kind, "message": one.text}
+            for one in findings(log)
+        ],
         "cells": [{"cell_id": cell.cell_id, "index": cell.index, "status": cell.status} for cell in log.cells],
     }
 
@@ -47,6 +53,7 @@ def status_text(log: WorkLog) -> str:
         if not cell.steps and cell.status != "done":
             why = f": {cell.why}" if cell.why else ""
             lines.append(f"  {sign(cell.status)} {cell.status:<11} {'':10}  cell {cell.index + 1}{why}")
+    lines += [f"  ⚠ cell {one.cell.index + 1}: {one.text}" for one in findings(log)]
     lines.append(f"  steps: {counts(step.status for cell in log.cells for step in cell.steps) or 'none'}")
     lines.append(f"  cells: {counts(cell.status for cell in log.cells) or 'none'}")
     return "\n".join(map(one_line, lines))

@@ -19,7 +19,7 @@ from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
 from jupyter_runbook.replay.sealing import opened
 from jupyter_runbook.secret.messages import Messages
-from jupyter_runbook.worklog import judge
+from jupyter_runbook.worklog import is_whole, judge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -94,7 +94,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._exit_code: str | None = None
         self._signals: list[str] = []
         # The kernel redacts what it says once our extension is loaded there; what it says before, only we can.
-        self._messages = Messages()
+        self._messages = Messages(leave=is_whole)
         self._stopped: asyncio.Event
         self._pressed: asyncio.Event
         self.on_cell_executed = self._remember

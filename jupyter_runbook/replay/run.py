@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_core.utils import run_sync
 
 from jupyter_runbook.errors import BadInput, Where
+from jupyter_runbook.files import read_text
 from jupyter_runbook.notebook import read_notebook
 from jupyter_runbook.private import NotOurs
 from jupyter_runbook.replay.engine import RunbookEngine, claim
@@ -129,7 +130,7 @@ def _of_files(files: Sequence[Path]) -> dict[str, tuple[Any, Where]]:
     found: dict[str, tuple[Any, Where]] = {}
     for path in files:
         try:
-            found |= values_of(path.read_text("utf-8"), str(path))
+            found |= values_of(read_text(path, pipe=True), str(path))
         except OSError as error:
             raise BadInput(f"it can't be read: {error.strerror}", where=Where(str(path))) from None
         except UnicodeDecodeError:

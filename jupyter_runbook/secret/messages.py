@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.secret.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jupyter_runbook.secret.redact import Stream
 
@@ -55,10 +55,13 @@ class Messages:
     ----------
     redactor
         Left out: for all secrets that this process holds.
+    leave
+        Tells of a MIME type and its value in a display whether it is left as it is: a record that has its digest.
     """
 
-    def __init__(self, redactor: Redactor | None = None) -> None:
+    def __init__(self, redactor: Redactor | None = None, leave: Callable[[str, Any], bool] | None = None) -> None:
         self._redactor = redactor or Redactor()
+        self._leave = leave
         self._streams: dict[tuple[str, str], Stream] = {}
         self._ended: deque[str] = deque(maxlen=ENDED)
         self._lock = threading.Lock()
@@ -96,6 +99,8 @@ class Messages:
         return content
 
     def _data(self, mime: str, value: Any) -> Any:
+        if self._leave is not None and self._leave(mime, value):
+            return value
         return value if mime.startswith(_BINARY) and not mime.startswith("image/svg") else self._value(value)
 
     def _value(self, value: Any) -> Any:

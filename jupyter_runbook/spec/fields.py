@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,10 @@ def duration(value: Any) -> float:
     if isinstance(value, bool) or not re.fullmatch(rf"(?:{_PART.pattern})+|[0-9]+(?:\.[0-9]+)?", text):
         raise ValueError(f"a duration is needed, such as 30, 500ms or 1m30s, not {value!r}")
     parts = _PART.findall(text)
-    return float(sum(float(number) * _UNITS[unit] for number, unit in parts)) if parts else float(text)
+    seconds = float(sum(float(number) * _UNITS[unit] for number, unit in parts)) if parts else float(text)
+    if not math.isfinite(seconds):
+        raise ValueError("a duration is needed, such as 30, 500ms or 1m30s, not one without an end")
+    return seconds
 
 
 class Fields:

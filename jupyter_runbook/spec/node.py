@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Node"]
 
+# No service counts further (64 bits).
+LARGE = 2**63
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -106,6 +108,10 @@ class Node:
     def secret_text(self) -> str | Secret:
         """Return a text, which may be a secret."""
         value = self.value
+        plain = value.reveal() if isinstance(value, Secret) else value
+        if isinstance(plain, str) and "\0" in plain:
+            # No program's argument, no path and no variable can have it.
+            raise self.error("the character NUL can't stand here")
         if isinstance(value, (str, Secret)):
             return value
         if isinstance(value, bool):
@@ -135,9 +141,9 @@ class Node:
     def integer(self, least: int | None = None) -> int:
         """Return a whole number."""
         value = self.value
-        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value.strip()):
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,20}", value.strip()):
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        if not isinstance(value, int) or isinstance(value, bool) or not (least or -LARGE) <= value < LARGE:
             raise self.wrong("a whole number" if least is None else f"a whole number of {least} or more")
         return value
 
@@ -146,21 +152,23 @@ class Node:
         value = self.value
         if isinstance(value, str) and re.fullmatch(r"[0-9]*\.?[0-9]+", value.strip()):
             value = float(value)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        # What is not a number, and what is not finite, is less than nothing.
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < LARGE:
             raise self.wrong("a number")
         return float(value)
 
     def size(self) -> int:
         """Return a size in bytes (the Compose Specification, "Specifying byte values"): 64m, 1.5gb, 1048576."""
-        if isinstance(self.value, int) and not isinstance(self.value, bool):
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and abs(self.value) < LARGE:
             return self.value
         text = self.value.strip() if isinstance(self.value, str) else ""
         if text == "-1":
             return -1
         found = _SIZE.fullmatch(text)
-        if not found:
+        size = float(found[1]) * _UNITS[found[2].lower()] if found else LARGE
+        if size >= LARGE:
             raise self.wrong("a size, such as 64m or 1gb,")
-        return int(float(found[1]) * _UNITS[found[2].lower()])
+        return int(size)
 
     def seconds(self) -> float:
         """Return a duration in seconds: 30, 500ms, 1m30s."""

@@ -159,6 +159,18 @@ def _integer(text: str) -> int:
     return int(text, 8 if octal else 10)
 
 
+def readable_integer(value: int) -> int:
+    """Return a whole number that can be written in decimals; Python refuses more than 4,300 digits (CVE-2020-10735).
+
+    Raises
+    ------
+    ValueError
+        It has more.
+    """
+    str(value)
+    return value
+
+
 def _float(text: str) -> float:
     return float(text.replace(".", "") if text.lower().endswith(("inf", "nan")) else text)
 
@@ -208,7 +220,7 @@ class _Builder:
         text = str(node.value)
         try:
             if tag == "int":
-                return _integer(text)
+                return readable_integer(_integer(text))
             if tag == "float":
                 return _float(text)
             if tag == "binary":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import is_file, is_folder
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.ansible.body import read_body
@@ -122,7 +123,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         for source in spec.inventory:
             source.there(folder)
         playbook = self._playbook(spec, folder)
-        if isinstance(spec.vault, str) and not (folder / Path(spec.vault).expanduser()).is_file():
+        if isinstance(spec.vault, str) and not is_file(folder / Path(spec.vault).expanduser()):
             raise InvalidSpec(
                 f"the file {spec.vault} of --vault-password-file is not there",
                 line=1,
@@ -197,10 +198,10 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         if spec.body.kind != "playbook":
             return None
         path = folder / Path(spec.body.values).expanduser()
-        if not path.is_file():
+        if not is_file(path):
             import difflib
 
-            names = [one.name for one in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+            names = [one.name for one in path.parent.glob("*.y*ml")] if is_folder(path.parent) else []
             near = difflib.get_close_matches(path.name, names, n=1)
             hint = f"did you mean {Path(spec.body.values).with_name(near[0])}?" if near else "see how its path is spelt"
             raise InvalidSpec(f"the playbook {spec.body.values} is not there", line=2, hint=hint)

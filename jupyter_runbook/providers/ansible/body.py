@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.spec.yamltext import broken_yaml
+from jupyter_runbook.spec.yamltext import broken_yaml, readable_integer
 
 if TYPE_CHECKING:
     from jupyter_runbook.spec.cell import Cell
@@ -118,7 +118,7 @@ def _load(text: str, first_line: int) -> tuple[Any, Any]:
         loader = _loader()(text)
         node = loader.get_single_node()
         return node, None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, UnicodeEncodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeEncodeError, RecursionError, ValueError, OverflowError) as error:
         raise broken_yaml(error, text, first_line) from None
 
 
@@ -136,7 +136,11 @@ def _loader() -> Any:
         construct = self.construct_sequence if node.id == "sequence" else self.construct_mapping
         return construct(node, deep=True)
 
+    def integer(self: Any, node: Any) -> int:
+        return readable_integer(base.construct_yaml_int(self, node))
+
     loader.add_multi_constructor("!", any_tag)
+    loader.add_constructor("tag:yaml.org,2002:int", integer)
     return loader
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.files import is_file, is_folder, read_bytes, read_text
 from jupyter_runbook.providers.ansible.words import Words, words_of_template
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _read(words: Words, left: list[Path], folder: Path) -> None:
     """Read files, and those that they name."""
     seen: set[Path] = set()
     while left or words.files:
-        left += [path for name in words.files for path in _named(name, folder) if path.is_file()]
+        left += [path for name in words.files for path in _named(name, folder) if is_file(path)]
         words.files.clear()
         for path in left:
             if path not in seen and len(seen) < MOST_FILES:
@@ -65,8 +66,8 @@ def _read(words: Words, left: list[Path], folder: Path) -> None:
 
 def _of_inventory(path: Path) -> list[Path]:
     """Return the files of an inventory: itself, or those in its folder, and the variables beside it."""
-    place = path if path.is_dir() else path.parent
-    own = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
+    place = path if is_folder(path) else path.parent
+    own = [one for one in sorted(path.iterdir()) if is_file(one)] if is_folder(path) else [path]
     return [*own, *_below(place, VARIABLES)]
 
 
@@ -85,16 +86,16 @@ def _add(words: Words, path: Path) -> None:
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _below(folder: Path, names: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
     for name in names:
-        if (folder / name).is_dir():
+        if is_folder(folder / name):
             for path in sorted((folder / name).rglob("*")):
                 known = path.suffix in (".yml", ".yaml", ".j2") or path.parent.name in ("templates", *VARIABLES)
-                if known and path.is_file():
+                if known and is_file(path):
                     found.append(path)
                 if len(found) >= MOST_FILES:
                     return found
@@ -103,6 +104,6 @@ def _below(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") if path.stat().st_size <= MOST_BYTES else ""
+        return read_text(path, largest=MOST_BYTES)
     except (OSError, UnicodeDecodeError):
         return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.files import read_bytes
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.private import own_folder
 from jupyter_runbook.process import run_program
@@ -49,7 +50,7 @@ def installed(file: str, folder: Path, ctx: Context) -> Path:
     """
     source = folder / Path(file).expanduser()
     try:
-        content = source.read_bytes()
+        content = read_bytes(source)
     except OSError as error:
         raise InvalidSpec(
             f"the file {file} of --galaxy can't be read: {error.strerror}",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import is_folder, is_there
 from jupyter_runbook.provider import Result
 from jupyter_runbook.providers.ansible.guard import no_program
 from jupyter_runbook.secret import Secret
@@ -61,7 +62,7 @@ class Source:
         """
         if self.path is None or "," in self.path:
             return
-        if not (folder / Path(self.path).expanduser()).exists():
+        if not is_there(folder / Path(self.path).expanduser()):
             near = _near(self.path, folder)
             hint = f"did you mean {near}?" if near else HINT
             raise InvalidSpec(f"the inventory {self.path} is not there", line=1, hint=hint)
@@ -202,6 +203,6 @@ def _near(path: str, folder: Path) -> str | None:
     import difflib
 
     parent = (folder / Path(path).expanduser()).parent
-    names = [one.name for one in parent.iterdir()] if parent.is_dir() else []
+    names = [one.name for one in parent.iterdir()] if is_folder(parent) else []
     found = difflib.get_close_matches(Path(path).name, names, n=1)
     return str(Path(path).with_name(found[0])) if found else None

@@ -29,6 +29,10 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _BRACED = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}", re.DOTALL)
 
 
+# Of one mapping; what has more was made to be too much.
+MOST_KEYS = 10_000
+
+
 class Words:
     """What texts of Ansible's refer to, and what they set themselves.
 
@@ -53,6 +57,8 @@ class Words:
         self.hidden: set[str] = set()
         self.asked: set[str] = set()
         self.files: set[str] = set()
+        # What was read: an alias stands for the same once more, and a few of aliases for more than anybody can read.
+        self._read: dict[int, Any] = {}
 
     @property
     def wanted(self) -> set[str]:
@@ -66,11 +72,15 @@ class Words:
         try:
             for document in yaml.load_all(text, Loader=_loader()):
                 self.add_values(document)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, ValueError):
             return
 
     def add_values(self, value: Any) -> None:
         """Read parsed YAML."""
+        if isinstance(value, (dict, list, tuple)):
+            if id(value) in self._read:
+                return
+            self._read[id(value)] = value
         if isinstance(value, str):
             if _TEMPLATE.search(value):
                 self.used |= words_of_template(value)
@@ -152,5 +162,12 @@ def _loader() -> Any:
         construct = self.construct_sequence if node.id == "sequence" else self.construct_mapping
         return construct(node, deep=True)
 
+    def flatten(self: Any, node: Any) -> None:
+        base.flatten_mapping(self, node)
+        if len(node.value) > MOST_KEYS:
+            raise yaml.YAMLError("more keys than anybody writes")
+
     loader.add_multi_constructor("!", any_tag)
+    # Merge keys of merge keys multiply.
+    loader.flatten_mapping = flatten
     return loader

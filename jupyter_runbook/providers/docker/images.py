@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.files import PARTIAL
+from jupyter_runbook.files import PARTIAL, is_file, read_text
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
@@ -222,9 +222,9 @@ def _files(how: Build) -> list[str]:
     ignored: list[str] = []
     own = [f"{FOLDER}", f"**/{FOLDER}", ".ipynb_checkpoints", f"**/{PARTIAL}*"]
     path = Path(how.context, f"{how.dockerfile}.dockerignore")
-    path = path if path.is_file() else Path(how.context, ".dockerignore")
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8").splitlines()
+    path = path if is_file(path) else Path(how.context, ".dockerignore")
+    if is_file(path):
+        lines = read_text(path).splitlines()
         ignored = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     found = exclude_paths(how.context, [*ignored, *own], dockerfile=how.dockerfile if how.inline is None else None)
     return sorted(name for name in found if str(Path(how.context, name)) not in how.apart)
@@ -252,7 +252,7 @@ class _archive:  # noqa: N801 -- used as a function
         from docker.utils.build import create_archive
 
         inside = Path(self.how.context, self.how.dockerfile)
-        if self.how.inline is None and not inside.is_file():
+        if self.how.inline is None and not is_file(inside):
             raise InvalidSpec(
                 f"the Dockerfile {self.how.dockerfile} is not in the folder {self.how.context}",
                 hint="build: {context: FOLDER, dockerfile: NAME}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.files import replacing
+from jupyter_runbook.files import is_file, is_there, replacing
 from jupyter_runbook.providers.openstack.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def _public(path: Path) -> str | None:
     from cryptography.hazmat.primitives import serialization
 
     beside = path.with_name(path.name + ".pub")
-    if not path.exists():
+    if not is_there(path):
         return None
-    if beside.exists():
+    if is_there(beside):
         return beside.read_text("utf-8").strip()
     try:
         key = serialization.load_ssh_private_key(path.read_bytes(), None)
@@ -110,7 +110,7 @@ def _key(wanted: Wanted, _state: CloudState) -> str | None:
 def _image(wanted: Wanted, state: CloudState) -> str | None:
     path = path_of(wanted.values["file"])
     there = state.find("images", wanted.name)
-    if not path.is_file():
+    if not is_file(path):
         # One that is there can't be compared, and needs no file.
         if len(there) == 1 and there[0].get("os_hash_value"):
             return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.bash import run_script
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.files import is_folder, read_text
 from jupyter_runbook.inventories import hosts_of, target_of
 from jupyter_runbook.remote import NO_FOLDER, run_remote
 from jupyter_runbook.secret.excerpt import excerpt
@@ -79,7 +80,7 @@ class Here(Place):
     def there(self, paths: Sequence[str], folder: str | None, stop: Stop) -> dict[str, bool]:
         """See `Place.there`."""
         del stop
-        if not _folder(folder).is_dir():
+        if not is_folder(_folder(folder)):
             raise _no_folder(folder, self.name)
         return {path: _is_there(_folder(folder), path) for path in paths}
 
@@ -142,7 +143,7 @@ def _value(text: str, cell: Cell) -> Any:
     if isinstance(value, os.PathLike) or (isinstance(value, str) and value.endswith((".yml", ".yaml"))):
         path = Path(value).expanduser()
         try:
-            return load_yaml(path.read_text("utf-8")).data
+            return load_yaml(read_text(path)).data
         except (OSError, UnicodeDecodeError):
             raise InvalidSpec(
                 f"the inventory {value} can't be read", line=1, hint="see how its path is spelt"

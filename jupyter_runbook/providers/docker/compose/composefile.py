@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import is_file
 from jupyter_runbook.providers.docker.compose.declared import Content, read_content, read_network, read_volume
 from jupyter_runbook.providers.docker.compose.extends import extended
 from jupyter_runbook.providers.docker.compose.lookup import Lookup, read_file
@@ -142,7 +143,7 @@ def _included(node: Node, base: Surroundings, lookup: Lookup, above: tuple[Path,
     folder = _path(parts["project_directory"], base.folder) if "project_directory" in parts else paths[0].parent
     env_files = [_path(one, base.folder) for one in _items(parts, "env_file")] if "env_file" in parts else None
     for path, one in zip(env_files or (), _items(parts, "env_file"), strict=True):
-        if not path.is_file():
+        if not is_file(path):
             raise one.error(f"there is no file {one.text()}", hint="make it in a step above")
     inner = Lookup(folder, env_files, lookup)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jupyter_runbook.files import read_bytes
 from jupyter_runbook.providers.docker.model import Network, Volume
 from jupyter_runbook.secret import Secret
 
@@ -40,7 +41,7 @@ def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) 
     if sources[0] == "file":
         path = str(folder / Path(one.text()).expanduser())
         try:
-            text: str | Secret = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+            text: str | Secret = read_bytes(Path(path)).decode("utf-8", "surrogateescape")
         except OSError as error:
             raise one.error(f"{error.strerror}: {one.text()}", hint="make it in a step above") from None
     elif sources[0] == "environment":

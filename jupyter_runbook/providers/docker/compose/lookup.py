@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import read_text
 from jupyter_runbook.providers.docker.compose.interpolate import interpolate, read_env_file
 from jupyter_runbook.secret import is_secret_name, secret_by_name
 from jupyter_runbook.spec.template import fill_literals
@@ -57,7 +58,7 @@ class Lookup:
             found: dict[str, str] = {}
             for path in self._files:
                 try:
-                    given = read_env_file(path.read_text(encoding="utf-8"), {**found, **outside})
+                    given = read_env_file(read_text(path), {**found, **outside})
                 except (OSError, ValueError) as error:
                     why = error.strerror if isinstance(error, OSError) and error.strerror else error
                     raise InvalidSpec(f"{path.parent.name}/{path.name}: {why}", hint="mend that file") from None
@@ -110,7 +111,7 @@ def read_file(path: Path, place: Node | Placed, lookup: Lookup, shown: str) -> D
         It can't be read; with its line, and that of ``place``.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
         raise place.error(f"{why}: {shown}", hint="it starts from the folder of the file that names it") from None

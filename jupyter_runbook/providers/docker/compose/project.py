@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import is_file, is_folder
 from jupyter_runbook.providers.docker.compose.composefile import read_compose_file, top_level
 from jupyter_runbook.providers.docker.compose.extends import extended
 from jupyter_runbook.providers.docker.compose.lookup import Lookup
@@ -35,7 +36,7 @@ def read_project(cell: Cell) -> DockerSpec:
         With the line.
     """
     folder = Path(cell.own("project_directory") or ".").expanduser().resolve()
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InvalidSpec(f"--project-directory: the folder {folder.name} is not there", line=1, hint="make it first")
     lookup = Lookup(folder)
     parts = top_level(extended(cell.document(literal=lookup.fill), folder, lookup))
@@ -75,7 +76,7 @@ def _sources(cell: Cell) -> tuple[str, ...]:
     for text in cell.own("load") or ():
         if "://" in text:
             found.append(engine_address(text, "--load"))
-        elif Path(text).expanduser().is_file():
+        elif is_file(Path(text).expanduser()):
             found.append(text)
         else:
             raise InvalidSpec(f"--load: the archive {text} is not there", line=1, hint="--save writes one")
@@ -93,8 +94,8 @@ def _archive(cell: Cell, services: Mapping[str, Service], hosts: Mapping[str, st
         if "@" in service.image:
             raise cell.refuse("--save", f"an archive can't keep the name {service.image}; name the image by its tag")
     path = Path(text).expanduser()
-    if path.is_dir() or not path.parent.is_dir():
-        what = f"{text} is a folder" if path.is_dir() else f"the folder of {text} is not there"
+    if is_folder(path) or not is_folder(path.parent):
+        what = f"{text} is a folder" if is_folder(path) else f"the folder of {text} is not there"
         raise InvalidSpec(f"--save: {what}", line=1, hint="name a file in a folder that is there: --save site.tar")
     return str(text)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.files import is_file, read_text
 from jupyter_runbook.providers.docker.compose.interpolate import read_env_file
 from jupyter_runbook.secret import Secret, secret_by_name
 
@@ -78,10 +79,10 @@ def _env_files(node: Node, around: Surroundings) -> dict[str, str | None]:
             required = parts["required"].flag() if "required" in parts else True
             plain = "format" in parts and parts["format"].choice("raw") == "raw"
         path = around.folder / Path(place.text()).expanduser()
-        if not path.is_file() and not required:
+        if not is_file(path) and not required:
             continue
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
             found.update(_raw_env(text) if plain else read_env_file(text, around.variables))
         except OSError as error:
             raise place.error(f"{error.strerror}: {place.text()}", hint="make it, or write required: false") from None
@@ -100,7 +101,7 @@ def read_labels(parts: Mapping[str, Node], around: Surroundings) -> dict[str, st
     found: dict[str, str] = {}
     for one in parts["label_file"].texts() if "label_file" in parts else ():
         try:
-            text = (around.folder / Path(one).expanduser()).read_text(encoding="utf-8")
+            text = read_text(around.folder / Path(one).expanduser())
             found.update({name: value or "" for name, value in read_env_file(text).items()})
         except OSError as error:
             raise parts["label_file"].error(f"{error.strerror}: {one}", hint="make it in a step above") from None
