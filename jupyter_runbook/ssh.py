@@ -11,9 +11,9 @@ from jupyter_runbook.errors import AuthFailed, StepError, Unreachable
 from jupyter_runbook.secret.excerpt import last_line, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["AUTH", "FAILED", "HOST_KEY", "Target", "cause", "target"]
+__all__ = ["AUTH", "FAILED", "HOST_KEY", "NEW_KEYS", "Target", "accepts_new", "cause", "target"]
 
 #: What ``ssh`` ends with when it did not come to run the command; a command may end with it too.
 FAILED = 255
@@ -29,6 +29,15 @@ HOST_KEY = re.compile(r"host key verification failed|remote host identification 
 _FORM = re.compile(
     r"(?:(?P<user>[^@\s:/-][^@\s:/]*)@)?(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s@:/\[\]-][^\s@:/\[\]]*))(?::(?P<port>[0-9]{1,5}))?"
 )
+
+
+#: What a record says of a host whose key may be new.
+NEW_KEYS = "a host key that is not known yet is accepted (StrictHostKeyChecking=accept-new)"
+
+
+def accepts_new(options: Iterable[str]) -> bool:
+    """Tell whether options of ssh have the key of a host that is not known yet accepted."""
+    return any("stricthostkeychecking=accept-new" in one.lower() for one in options)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,11 @@ class Target:
     identity: str | None = field(default=None, metadata=LOCAL)
     options: tuple[str, ...] = field(default=(), metadata=LOCAL)
     program: str = field(default="ssh", metadata=LOCAL)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the key of a host that is not known yet is accepted, and known from then on."""
+        return accepts_new(self.options)
 
     def command(self, remote: str, *, connect: float = CONNECT) -> list[str]:
         """Return the local command that runs a line of the host's login shell.

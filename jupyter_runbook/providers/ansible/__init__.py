@@ -22,6 +22,7 @@ from jupyter_runbook.providers.ansible.variables import extra_variables
 from jupyter_runbook.record import ChangeStatus
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.options import Option
+from jupyter_runbook.ssh import NEW_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -152,6 +153,8 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
             after["options"] = list(spec.arguments)
         if state.extra:
             after["extra_vars"] = dict(state.extra)
+        if any(source.accepts for source in spec.inventory):
+            after["host_keys"] = NEW_KEYS
         if state.playbook:
             after["playbook"] = {"path": spec.body.values, "sha256": state.playbook}
         resource = (

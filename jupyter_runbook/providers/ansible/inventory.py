@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.canonical import plain
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.files import is_folder, is_there
 from jupyter_runbook.provider import Result
@@ -16,6 +18,7 @@ from jupyter_runbook.providers.ansible.guard import no_program
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.spec.template import is_template, render_text
 from jupyter_runbook.spec.yamltext import broken_yaml
+from jupyter_runbook.ssh import accepts_new
 
 if TYPE_CHECKING:
     from jupyter_runbook.spec.cell import Cell
@@ -51,6 +54,11 @@ class Source:
     path: str | None = None
     values: Any = None
     text: str | None = None
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it says, of a host, that a key which is not known yet is accepted."""
+        return accepts_new([json.dumps(plain(self.values))] if self.values is not None else [self.text or ""])
 
     def there(self, folder: Path) -> None:
         """See whether its file is there.

@@ -88,6 +88,7 @@ class OpenStack(Provider[OpenStackSpec, CloudState]):
     options: ClassVar[tuple[Option, ...]] = (
         Option(("--cloud",), "a cloud of clouds.yaml; left out, OS_CLOUD", "NAME"),
         Option(("--allow-replace",), "servers and volumes may be replaced"),
+        Option(("--known-hosts",), "who takes the servers for an inventory accepts no host key that is not known yet"),
     )
 
     def __init__(self) -> None:

@@ -69,6 +69,8 @@ class OpenStackSpec:
         Whether servers and volumes may be replaced: it was said, or somebody is asked, or nothing is done anyhow.
     dry
         Whether nothing is done.
+    accept
+        Whether the key of a server's host that is not known yet is accepted by who takes the servers for an inventory.
     """
 
     cloud: str | None
@@ -77,6 +79,7 @@ class OpenStackSpec:
     shown: tuple[str, ...] = ()
     allowed: bool = field(default=False, metadata=LOCAL)
     dry: bool = field(default=False, metadata=LOCAL)
+    accept: bool = field(default=True, metadata=LOCAL)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -109,7 +112,15 @@ def read_body(cell: Cell) -> OpenStackSpec:
             resources.append(wanted)
     options = cell.options
     allowed = bool(cell.own("allow_replace") or options.confirm or options.plan or options.check)
-    return OpenStackSpec(cell.own("cloud"), options.absent, tuple(resources), tuple(shown), allowed, options.check)
+    return OpenStackSpec(
+        cell.own("cloud"),
+        options.absent,
+        tuple(resources),
+        tuple(shown),
+        allowed,
+        options.check,
+        accept=not cell.own("known_hosts"),
+    )
 
 
 def _resource(kind: str, node: Node) -> Wanted:

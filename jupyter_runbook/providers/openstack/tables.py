@@ -22,7 +22,7 @@ __all__ = ["hosts", "rows", "tables"]
 USERS = {"centos": "cloud-user", "rhel": "cloud-user", "amzn": "ec2-user", "amazon": "ec2-user", "arch": "arch"}
 NAMED = ("alma", "alpine", "cirros", "debian", "fedora", "freebsd", "opensuse", "rocky", "ubuntu")
 # A server's key of its host is known by the server's ID: its address may have been another one's before.
-SSH = "-o HostKeyAlias={} -o StrictHostKeyChecking=accept-new"
+SSH = "-o HostKeyAlias={} -o StrictHostKeyChecking={}"
 
 
 def rows(planner: Planner) -> list[dict[str, Any]]:
@@ -79,7 +79,8 @@ def hosts(spec: OpenStackSpec, state: CloudState, keys: Mapping[str, str]) -> di
         host = {"ansible_host": where, **_user(listed, state)}
         if listed.get("key_name") in keys:
             host["ansible_ssh_private_key_file"] = keys[listed["key_name"]]
-        host["ansible_ssh_common_args"] = SSH.format(shlex.quote(listed["id"]))
+        checking = "accept-new" if spec.accept else "yes"
+        host["ansible_ssh_common_args"] = SSH.format(shlex.quote(listed["id"]), checking)
         found["all"]["hosts"][listed["name"]] = host
         for group in _groups(listed):
             found.setdefault(group, {"hosts": {}})["hosts"][listed["name"]] = {}

@@ -11,11 +11,12 @@ from jupyter_runbook.bash import NO_COMMAND, bash_version, check_syntax, ended
 from jupyter_runbook.errors import InvalidSpec, StepError, ToolFailed
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
-from jupyter_runbook.providers.shell.place import Here, Place, places
+from jupyter_runbook.providers.shell.place import Here, Place, There, places
 from jupyter_runbook.secret.excerpt import Excerpt, last_line, redacted
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.options import Option
 from jupyter_runbook.spec.script import Script, load_script
+from jupyter_runbook.ssh import NEW_KEYS
 
 if TYPE_CHECKING:
     from jupyter_runbook.provider import Context
@@ -206,7 +207,9 @@ def _change(spec: ShellSpec, resource: str, seen: Guards) -> Change:
         return Change(resource, "script", Action.NO_OP, idle, guards or None, guards or None)
     wanted: dict[str, Any] = {name: _satisfied(name) for name in guards if name != "onlyif"}
     values = {variable.expression: variable.value for variable in spec.variables}
-    after = {**wanted, "script": spec.source, **({"values": values} if values else {})}
+    accepts = {spec.resource(one): one.target.accepts for one in spec.places if isinstance(one, There) and one.target}
+    keys = {"host_keys": NEW_KEYS} if accepts.get(resource) else {}
+    after = {**wanted, "script": spec.source, **({"values": values} if values else {}), **keys}
     before = {name: guards[name] for name in wanted}
     return Change(resource, "script", Action.RUN, _why(spec, seen), before or None, after, judged=bool(wanted))
 

@@ -17,6 +17,7 @@ from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.record import Status
 from jupyter_runbook.sandbox.rootfs import debian_root
 from jupyter_runbook.session import Session
+from jupyter_runbook.ssh import NEW_KEYS
 from tests.bench import Bench
 from tests.providers.ansible.helpers import HERE, facts, hosts, tasks
 from tests.providers.docker.yard import DOCKER, Yard
@@ -60,6 +61,13 @@ def test_a_file_a_folder_a_text_a_mapping_and_a_result(bench: Bench, inventory: 
     assert names(
         bench, "-i site --hosts host3", ansible_port=22, ansible_host=values["all"]["hosts"]["host3"]["ansible_host"]
     )
+
+
+def test_the_plan_says_whether_an_inventory_accepts_new_host_keys(bench: Bench) -> None:
+    for arguments, told in (("-o StrictHostKeyChecking=accept-new", True), ("-o StrictHostKeyChecking=yes", False)):
+        named = hosts(me={**HERE, "ansible_ssh_common_args": arguments})
+        record = bench.run("- ansible.builtin.ping:\n", "-i named", named=named).record
+        assert (f"host_keys: {NEW_KEYS}" in str(record.changes[0].diff)) is told, record.changes[0].diff
 
 
 def test_two_inventories_and_the_form_of_ini(bench: Bench, inventory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,8 @@ def test_hosts_are_in_groups_by_tags_and_metadata() -> None:
         "ansible_ssh_private_key_file": "/keys/k",
         "ansible_ssh_common_args": "-o HostKeyAlias=v1 -o StrictHostKeyChecking=accept-new",
     }
+    strict = hosts(replace(one.spec, accept=False), one.state, {})
+    assert strict["all"]["hosts"]["web"]["ansible_ssh_common_args"].endswith("-o StrictHostKeyChecking=yes")
     # No floating IP: the first fixed one, and IPv4 before IPv6.
     assert found["all"]["hosts"]["db"]["ansible_host"] == "10.0.0.8"
     assert found["all"]["hosts"]["db"]["ansible_user"] == "fedora"

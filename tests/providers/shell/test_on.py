@@ -11,8 +11,13 @@ import psutil
 import pytest
 import yaml
 
+from jupyter_runbook.providers.shell import Guards, ShellState
 from jupyter_runbook.record import ChangeRecord, Status
+from jupyter_runbook.registry import load, providers
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.spec.cell import Cell
+from jupyter_runbook.spec.options import parse_options
+from jupyter_runbook.ssh import NEW_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,3 +171,14 @@ def test_what_it_leaves_in_the_background_stays(bench: Bench, inventory: Path, m
     assert bench.run(body, f"--on {inventory}").record.status is Status.CHANGED
     probe = f"for i in $(seq 100); do [ -e /tmp/{mark} ] && exit 0; sleep 0.1; done; exit 1\n"
     assert bench.run(probe, f"--on {inventory}").record.status is Status.CHANGED
+
+
+@pytest.mark.parametrize(("checking", "told"), [("accept-new", True), ("yes", False), ("no", False)])
+def test_the_plan_says_whether_a_new_host_key_is_accepted(checking: str, *, told: bool) -> None:
+    provider = load(providers()["shell"])
+    arguments = f"-o HostKeyAlias=x -o StrictHostKeyChecking={checking}"
+    names = {"web": {"all": {"hosts": {"w": {"ansible_host": "10.0.0.1", "ansible_ssh_common_args": arguments}}}}}
+    options = parse_options("--on web", provider.options, names, magic="%%shell")
+    spec = provider.parse(Cell("%%shell", "echo 1\n", options, names))
+    [change] = provider.plan(spec, ShellState({spec.resource(one): Guards({}) for one in spec.places})).changes
+    assert (change.after.get("host_keys") == NEW_KEYS) is told
