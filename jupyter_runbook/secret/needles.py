@@ -17,7 +17,7 @@ from jupyter_runbook.secret.views import LAYERS, View, decode, nothing, uncolour
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["GAP", "Needle", "Reading", "Whole", "letters", "needles", "plain"]
+__all__ = ["GAP", "Needle", "Reading", "Whole", "letters", "needles", "plain", "sound"]
 
 # From so many letters and digits on, a needle is found whatever stands between them; a shorter one must stand together.
 LONG = 8
@@ -39,6 +39,7 @@ PIN = 5
 FEW_BYTES = 6
 
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RUN = re.compile(r"[0-9A-Za-z]+")
 _ANY_RUN = re.compile(r"[0-9A-Za-z]+|[^\x00-\x7f]+")
 _QUOTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f'\"`\\]+")
@@ -109,6 +110,11 @@ class Needle:
     after: str = ""
 
 
+def sound(text: str) -> str:
+    """Return a text that is Unicode, each character where it was: half of a pair alone is none."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
 def letters(text: str) -> bytes:
     """Return the ASCII letters and digits of a text."""
     return text.encode("ascii", "replace").translate(None, _NO_LETTERS)
@@ -123,7 +129,7 @@ def plain(view: View, reading: Reading) -> View:
 def needles(value: str) -> tuple[Needle, ...]:
     """Return what to look for of a secret's text."""
     found: dict[tuple[str, Reading], Needle] = {}
-    for needle in _all(value):
+    for needle in _all(sound(value)):
         found.setdefault((needle.text, needle.reading), needle)
     return tuple(found.values())
 

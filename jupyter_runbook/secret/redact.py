@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jupyter_runbook.secret import known
 from jupyter_runbook.secret.dumps import OFFSET, dumps, pending_dump
-from jupyter_runbook.secret.needles import GAP, Needle, Reading, Whole, letters, needles, plain
+from jupyter_runbook.secret.needles import GAP, Needle, Reading, Whole, letters, needles, plain, sound
 from jupyter_runbook.secret.views import View, incomplete, views
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ FEW = 3 * (GAP + 1)
 AT_ONCE = 60
 SEARCHES = 6
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _RUN = re.compile(rb"[0-9A-Za-z]+")
 _QUOTES = "'\"`\\"
 # What stands right before a word and ends with a letter, but is no part of it: an escape, an option with its value.
@@ -164,9 +163,7 @@ class _Index:
     """All that is looked for, made ready for a fast search."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        self._needles = [
-            (needle, name) for value, name in secrets.items() for needle in needles(_SURROGATE.sub("\ufffd", value))
-        ]
+        self._needles = [(needle, name) for value, name in secrets.items() for needle in needles(value)]
         self._gates = _gates(needle for needle, _ in self._needles)
         self._offset = _gate([OFFSET])
         self._searches = {
@@ -179,7 +176,7 @@ class _Index:
     def spans(self, text: str, *, dumped: bool = True) -> list[Span]:
         """Find every secret."""
         found = []
-        for number, view in enumerate(views(_sound(text))):
+        for number, view in enumerate(views(sound(text))):
             anchored, offset = self._look(view.text)
             if number == 0 and dumped and offset:
                 for content, where in dumps(text):
@@ -197,7 +194,7 @@ class _Index:
         """Return from where on a text's end may be a secret's beginning, and from where on it is not to be shown."""
         base = max(0, len(text) - REACH)
         keep = hold = len(text)
-        for view in views(_sound(text[base:]), ends=True):
+        for view in views(sound(text[base:]), ends=True):
             begun = [one for search in self._searches.values() for one in search.begun(view.text)]
             if (cut := incomplete(view.text)) < len(view.text):
                 begun.append(_Begun(cut, cut))
@@ -215,11 +212,6 @@ class _Index:
         raw = text.encode()
         offset = offset or bool(self._offset.find_matches_as_indexes(raw))
         return any(gate.find_matches_as_indexes(raw) for gate in self._gates), offset
-
-
-def _sound(text: str) -> str:
-    """Return a text that is Unicode, each character where it was."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _before(view: View, at: int) -> int:

@@ -10,12 +10,18 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import psutil
 import pytest
 
 from tests.replay.runs import BIN, LOAD, TIMEOUT, Place, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
@@ -133,12 +139,29 @@ def test_a_run_that_is_killed_leaves_nothing_of_the_canary(tmp_path: Path, canar
         process = subprocess.Popen(
             [BIN / "jupyter", *words], cwd=tmp_path, env=environment, stdout=printed, stderr=printed
         )
-        journal, ends = tmp_path / ".runbook/journal.jsonl", time.monotonic() + TIMEOUT
-        while not (journal.exists() and '"name":"long"' in journal.read_text("utf-8")) and time.monotonic() < ends:
-            time.sleep(0.05)
+        journal = tmp_path / ".runbook/journal.jsonl"
+        wait_for(lambda: journal.exists() and '"name":"long"' in journal.read_text("utf-8"))
         process.send_signal(number)
         process.wait(TIMEOUT)
-    time.sleep(1)  # its kernel, and what that has started, end by themselves
-    assert found(canary, since, tmp_path) == []
-    left = [path for path in Path(tempfile.gettempdir()).glob(f"runbook-{process.pid}-*") if path.exists()]
+    # Its kernel, and what that has started, end by themselves.
+    wait_for(lambda: not at_work(tmp_path))
+    left = list(Path(tempfile.gettempdir()).glob(f"runbook-{process.pid}-*"))
     assert not left or number == signal.SIGKILL
+    assert found(canary, since, tmp_path, *left) == []
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    ends = time.monotonic() + TIMEOUT
+    while not there():
+        assert time.monotonic() < ends, "it never came to it"
+        time.sleep(0.05)
+
+
+def at_work(folder: Path) -> list[psutil.Process]:
+    """Return the processes that work in a folder."""
+    working = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()) == folder:
+                working.append(process)
+    return working
