@@ -58,7 +58,7 @@ class StepContext:
         self._show = show
         self._changed = changed
         self._resource = resource
-        self._prefix = session.redactor.text(f"{resource} | ") if prefix else ""
+        self._prefix = session.names.text(f"{resource} | ") if prefix else ""
         self._stream: Stream = session.redactor.stream()
         self._rest = ""
 
@@ -88,7 +88,7 @@ class StepContext:
 
     def found(self, resource: str, identifier: str) -> None:
         """See `Context.found`."""
-        self._session.journal.found(self._draft.id, self._session.redactor.text(resource), identifier)
+        self._session.journal.found(self._draft.id, self._session.names.text(resource), identifier)
 
     def fact(self, name: str, value: Any) -> None:
         """See `Context.fact`."""

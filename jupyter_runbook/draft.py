@@ -12,7 +12,7 @@ from jupyter_runbook.canonical import JSON, digest, plain
 from jupyter_runbook.errors import BadInput, Interrupted, NotConverged, Partial, RunbookError
 from jupyter_runbook.logs import StepLog
 from jupyter_runbook.matrix import in_order, matrix
-from jupyter_runbook.notebook import FOLDER
+from jupyter_runbook.notebook import FOLDER, source_digest
 from jupyter_runbook.plan import Action, summed_up
 from jupyter_runbook.record import Attempt, ChangeRecord, ChangeStatus, ErrorRecord, Status, StepRecord, utc
 from jupyter_runbook.seal import seal
@@ -43,17 +43,18 @@ class Draft:
         The magic's name.
     cell_id
         The cell's id in the notebook.
-    source_digest
-        The SHA-256 of the cell's source as saved.
+    source
+        The cell's source as saved.
     session
         The run that the step belongs to.
     """
 
-    def __init__(self, provider: str, cell_id: str | None, source_digest: str | None, session: Session) -> None:
+    def __init__(self, provider: str, cell_id: str | None, source: str | None, session: Session) -> None:
         self.id = uuid.uuid4().hex
         self.provider = provider
         self.cell_id = cell_id
-        self.source_digest = source_digest
+        self.source = source or ""
+        self.source_digest = source_digest(source) if source else None
         self.session = session
         self.options: StepOptions | None = None
         self.spec_digest: str | None = None
@@ -200,15 +201,15 @@ class Draft:
         """Return what the live display shows now."""
         now = time.monotonic()
         running = [(name, now - begun) for name, begun in executor.running.items()] if executor else []
-        clean = self.session.redactor.text
+        clean = self.session.names.text
         with self.lock:
             at_work = list(self._at_work)
             rows = list(self._reported.values())
         return Progress(
-            self.session.redactor.text(self.name),
+            clean(self.name),
             self.provider,
             now - self._begun,
-            [(self.session.redactor.text(name), seconds) for name, seconds in running],
+            [(clean(name), seconds) for name, seconds in running],
             len(executor.outcomes) if executor else 0,
             len(executor.plan.changes) if executor else 0,
             self.log.tail,
@@ -230,7 +231,7 @@ class Draft:
 
     def so_far(self) -> StepRecord:
         """Return the record of the plan as it is shown before it is applied."""
-        return seal(self._make(Status.PLANNED, None, None), self.session.redactor)
+        return seal(self._make(Status.PLANNED, None, None), self.session.redactor, self.session.names, self.source)
 
     def seal(self) -> StepRecord:
         """End the log, and make the record."""
@@ -250,7 +251,8 @@ class Draft:
         log = self.log.close()
         broken = f" (its log could not be kept: {self.log.broken.strerror})" if self.log.broken else ""
         draft = self._make(status, error, log)
-        return seal(replace(draft, summary=(summary or draft.summary) + broken), self.session.redactor)
+        draft = replace(draft, summary=(summary or draft.summary) + broken)
+        return seal(draft, self.session.redactor, self.session.names, self.source)
 
     def _make(self, status: Status, error: ErrorRecord | None, log: Log | None) -> StepRecord:
         return StepRecord(

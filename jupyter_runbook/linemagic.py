@@ -78,8 +78,8 @@ def run_line(
         if len(source) > 1 or (source and source[0].startswith("cmd:")):
             # The words of a program's command line, as they were quoted.
             source = ["cmd:" + shlex.join([source[0].removeprefix("cmd:"), *source[1:]])]
-        names[name] = read_secret(name, source[0] if source else None, ask)
-        return None
+        names[name] = secret = read_secret(name, source[0] if source else None, ask)
+        return secret.why_not_masked
     raise BadInput(f"%runbook can't read: {line.strip()}", hint="%runbook --help lists the commands")
 
 

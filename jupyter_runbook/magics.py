@@ -6,14 +6,22 @@ import getpass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.byhand import ByHand
-from jupyter_runbook.errors import StepFailed
+from jupyter_runbook.errors import NotANotebook, StepFailed
 from jupyter_runbook.linemagic import HELP, run_line
 from jupyter_runbook.matcher import matcher
-from jupyter_runbook.notebook import PARAMETERS, cell_info, notebook_folder, notebook_path, tags
+from jupyter_runbook.notebook import (
+    PARAMETERS,
+    cell_info,
+    cell_source,
+    notebook_folder,
+    notebook_path,
+    read_notebook,
+    tags,
+)
 from jupyter_runbook.record import Approval, Status, utc
 from jupyter_runbook.registry import load, providers
 from jupyter_runbook.running import Step
-from jupyter_runbook.secret import take_environment
+from jupyter_runbook.secret import take_environment, weak
 from jupyter_runbook.secret.messages import watch_kernel
 from jupyter_runbook.session import Session, new_run, nobody, user
 from jupyter_runbook.spec.options import help_text
@@ -64,6 +72,7 @@ class Magics:
         self.shell.register_magic_function(self._line_magic(), "line", "runbook")
         if not self._hooked:
             self._hooked = True
+            weak.read_later(self._sources)
             take_environment()
             if (kernel := getattr(self.shell, "kernel", None)) is not None:
                 watch_kernel(kernel)
@@ -86,7 +95,18 @@ class Magics:
         self._by_hand = ByHand(session, notebook_path(self.shell, info))
         self._by_hand.cell_begins(info.cell_id, info.source)
 
+    def _sources(self) -> list[str]:
+        """Return the sources of the notebook's cells, as its file has them; none where it can't be read."""
+        path = notebook_path(self.shell, cell_info(self.shell))
+        try:
+            found = [cell_source(cell) for cell in read_notebook(path)["cells"]] if path else []
+        except NotANotebook:
+            found = []
+        return [str(path), *found] if path else found
+
     def _cell_begins(self, info: Any) -> None:
+        weak.begin()
+        weak.read(info.raw_cell)
         if PARAMETERS in tags({"metadata": cell_info(self.shell).metadata or {}}):
             self._parameters_cell = info.raw_cell
         if self._by_hand and getattr(info, "store_history", True):

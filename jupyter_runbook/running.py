@@ -22,9 +22,9 @@ from jupyter_runbook.errors import (
 )
 from jupyter_runbook.execute import REFRESH_LEAST, Executor
 from jupyter_runbook.interrupts import Interrupts
-from jupyter_runbook.notebook import source_digest
 from jupyter_runbook.record import StepRecord, utc
 from jupyter_runbook.registry import missing
+from jupyter_runbook.secret.weak import revealed
 from jupyter_runbook.spec.options import parse_options
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class Running:
         self.step = step
         self.session = session
         self.live = live
-        digest = source_digest(step.source) if step.source else None
-        self.draft = Draft(step.point.name, step.cell_id, digest, session)
+        self.draft = Draft(step.point.name, step.cell_id, step.source, session)
         self.interrupts = Interrupts()
         self.approved: set[str] = set()
         self.notify: Callable[[], object] = _nothing
+        self._withheld = False
         self._thread = threading.current_thread()
         self._refused = self._look_back()
         self._shown_at = time.monotonic()
@@ -268,9 +268,14 @@ class Running:
         return StepContext(self.session, self.draft, stop, self.output, self._news, **known)
 
     def output(self, text: str) -> None:
-        """Log and show text that is redacted already."""
+        """Log and show text that is redacted already; nothing of it where it may have a secret that can't be."""
+        why = revealed()
         with self.draft.lock:
-            self.draft.log.write(text)
+            if why is None:
+                self.draft.log.write(text)
+            elif not self._withheld:
+                self._withheld = True
+                self.draft.log.write(f"[what this step printed is not kept: {why}]\n")
         self.notify()
 
     def _news(self) -> None:

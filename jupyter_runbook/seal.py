@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import JSON, canonical, digest, plain
 from jupyter_runbook.record import ChangeStatus
+from jupyter_runbook.secret.redact import Redactor
+from jupyter_runbook.secret.weak import revealed
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, ErrorRecord, StepRecord
-    from jupyter_runbook.secret.redact import Redactor
 
 __all__ = ["SIZE_LIMIT", "seal"]
 
@@ -36,36 +37,85 @@ _WEIGHT = [
 ]
 
 
-def seal(draft: StepRecord, redactor: Redactor) -> StepRecord:
+def seal(draft: StepRecord, redactor: Redactor, names: Redactor | None = None, source: str = "") -> StepRecord:
     """Make a draft a record: redacted, at most `SIZE_LIMIT` bytes, with its digest.
 
     Status, times, digests and identifiers stay as they are; each text that people or services wrote is redacted.
+
+    Parameters
+    ----------
+    draft
+        The record as it is known.
+    redactor
+        What redacts texts.
+    names
+        What redacts the names of resources and the hints that say them, for people must find what they name; left out,
+        as texts.
+    source
+        The cell's. What a diff has of it is shown there anyway, and redacted as names are: a mask in place of an
+        ordinary word of the cell would tell that this word is the secret.
     """
+    names = names or redactor
+    texts = _Sparing(redactor, names, source) if source and names is not redactor else redactor
     record = replace(
         draft,
-        name=_short(redactor.text(draft.name)),
-        target=redactor.value(draft.target),
-        summary=_short(redactor.text(draft.summary)),
-        changes=tuple(_redact_change(row, redactor) for row in draft.changes),
-        approval=draft.approval and replace(draft.approval, reason=redactor.value(draft.approval.reason)),
-        attempts=tuple(replace(one, error=_redact_error(one.error, redactor)) for one in draft.attempts),
-        error=_redact_error(draft.error, redactor),
-        log=draft.log and replace(draft.log, head=redactor.text(draft.log.head), tail=redactor.value(draft.log.tail)),
+        name=_short(names.text(draft.name)),
+        target=names.value(draft.target),
+        summary=_short(texts.text(draft.summary)),
+        changes=tuple(_redact_change(row, texts, names) for row in draft.changes),
+        approval=draft.approval and replace(draft.approval, reason=texts.value(draft.approval.reason)),
+        attempts=tuple(replace(one, error=_redact_error(one.error, texts, names)) for one in draft.attempts),
+        error=_redact_error(draft.error, texts, names),
+        log=draft.log and replace(draft.log, head=texts.text(draft.log.head), tail=texts.value(draft.log.tail)),
         digest=None,
     )
     record = _fit(record)
     return replace(record, digest=record.compute_digest())
 
 
+class _Sparing(Redactor):
+    """Redacts what is a line of the cell's own source as names are, and all else as texts."""
+
+    def __init__(self, texts: Redactor, names: Redactor, source: str) -> None:
+        super().__init__()
+        self._texts = texts
+        self._as_names = names
+        self._source = source
+
+    def text(self, text: str) -> str:
+        """See `Redactor.text`."""
+        clean = self._as_names.text(text)
+        if revealed() is None:
+            return clean
+        return "".join(
+            line if self._is_own(line) else self._texts.text(line) for line in clean.splitlines(keepends=True)
+        )
+
+    def value(self, value: Any) -> Any:
+        """See `Redactor.value`."""
+        if not isinstance(value, dict):
+            return super().value(value)
+        return {self.text(key): self._item(key, item) for key, item in value.items()}
+
+    def _item(self, key: str, item: Any) -> Any:
+        own = isinstance(item, str) and any(f"{key}{sep}{item}" in self._source for sep in (": ", "="))
+        return self._as_names.text(item) if own else self.value(item)
+
+    def _is_own(self, line: str) -> bool:
+        # A diff's line has a sign and a key of ours before what it shows.
+        shown = line.strip().lstrip("+-").strip()
+        return any(len(one.split()) > 1 and one in self._source for one in (shown, shown.partition(": ")[2]))
+
+
 def _short(text: str, limit: int = TEXT_LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _redact_change(row: ChangeRecord, redactor: Redactor) -> ChangeRecord:
+def _redact_change(row: ChangeRecord, redactor: Redactor, names: Redactor) -> ChangeRecord:
     return replace(
         row,
-        resource=_short(redactor.text(row.resource)),
-        kind=redactor.text(row.kind),
+        resource=_short(names.text(row.resource)),
+        kind=names.text(row.kind),
         reason=_short(redactor.text(row.reason)) if row.reason else None,
         before=redactor.value(plain(row.before)),
         after=redactor.value(plain(row.after)),
@@ -73,14 +123,14 @@ def _redact_change(row: ChangeRecord, redactor: Redactor) -> ChangeRecord:
     )
 
 
-def _redact_error(error: ErrorRecord | None, redactor: Redactor) -> ErrorRecord | None:
+def _redact_error(error: ErrorRecord | None, redactor: Redactor, names: Redactor) -> ErrorRecord | None:
     if error is None:
         return None
 
     def clean(text: str | None) -> str | None:
-        return _short(redactor.text(text)) if text else None
+        return _short(names.text(text)) if text else None
 
-    message = clean(error.message) or error.kind
+    message = _short(redactor.text(error.message)) or error.kind
     return replace(error, message=message, resource=clean(error.resource), hint=clean(error.hint))
 
 

@@ -130,6 +130,8 @@ class Session:
         Who is asked where a step wants approval.
     prev
         The digest of the run's last record.
+    redactor, names
+        What redacts texts, and the names of resources, hosts and steps.
     """
 
     root: Path
@@ -137,6 +139,7 @@ class Session:
     approver: Approver = nobody
     prev: str | None = None
     redactor: Redactor = field(default_factory=Redactor)
+    names: Redactor = field(default_factory=lambda: Redactor(names=True))
     _looked: bool = False
 
     @cached_property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.registry import load
 from jupyter_runbook.running import Running
+from jupyter_runbook.secret.weak import reveals
 from jupyter_runbook.session import Live
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.stop import Stop
@@ -40,7 +41,7 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
     """
     running = Running(step, session, live or Live())
     result: Result | None = None
-    with running.interrupts:
+    with running.interrupts, reveals():
         with running.telling():
             provider = load(step.point)
             options = running.options(provider)

@@ -18,6 +18,7 @@ from jupyter_runbook.record import utc
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.sealing import seal
 from jupyter_runbook.replay.watch import Watch
+from jupyter_runbook.secret import secrets_in, weak
 from jupyter_runbook.session import new_run, user, versions
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ class RunbookEngine:
         claimed = options.pop("claimed", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
         secrets = seal(nb, options.pop("secrets", None) or {})
+        weak.read(output_path or "", *(cell.source for cell in nb.cells))
+        for secret in secrets_in(secrets):
+            if (text := secret.why_not_masked) is not None:
+                watch.notice(text)
         info = run_info(nb, options.pop("input_path", None), check=options.pop("check", False))
         handed: dict[str, Any] = {"run": info.run, "timeout": limit, "check": info.check}
         with ExitStack() as stack:

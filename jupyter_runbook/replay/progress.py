@@ -44,6 +44,10 @@ class Lines(Watch):
         """See `Watch`."""
         self._total = total
 
+    def notice(self, text: str) -> None:
+        """See `Watch`."""
+        self._write(f"⚠ {one_line(text)}\n")
+
     def cell_begun(self, index: int, cell: Any) -> None:
         """See `Watch`."""
         del index

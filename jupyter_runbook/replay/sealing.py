@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.notebook import INJECTED, tags
-from jupyter_runbook.secret import Secret, has_secret, sealed
+from jupyter_runbook.secret import Secret, sealed, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ IMPORT = "from jupyter_runbook.sources import handed as _handed"
 def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return parameters as they may be written, a secret as its mask, and those that are or hold secrets."""
     closed = {name: sealed(name, value) for name, value in values.items()}
-    return _masked(closed), {name: value for name, value in closed.items() if has_secret(value)}
+    return _masked(closed), {name: value for name, value in closed.items() if secrets_in(value)}
 
 
 def _masked(value: Any) -> Any:

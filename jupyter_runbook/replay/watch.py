@@ -19,6 +19,9 @@ class Watch:
     def begun(self, total: int) -> None:
         """Take note that the kernel answers, and how many code cells there are."""
 
+    def notice(self, text: str) -> None:
+        """Take note of a line that must not be missed."""
+
     def cell_begun(self, index: int, cell: Any) -> None:
         """Take note that a cell is at work."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hmac
 import json
 import os
-import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Never, Self
+
+from jupyter_runbook.secret import weak
+from jupyter_runbook.secret.names import MASK, is_secret_name
+from jupyter_runbook.secret.weak import LEAST, WORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,17 +20,14 @@ __all__ = [
     "MASK",
     "Secret",
     "can_be_secret",
-    "has_secret",
     "is_secret_name",
     "known",
     "no_masks",
     "sealed",
     "secret_by_name",
+    "secrets_in",
     "take_environment",
 ]
-
-#: What a mask looks like, whoever made it: for finding one where a value was meant.
-MASK = re.compile(r"\[secret ([^\]\n]+)\]")
 
 # Every secret that this process has held, by value: its text is scrubbed from outputs for as long as the process lives,
 # also after the variable that held it is gone.
@@ -70,10 +70,16 @@ class Secret:
 
     def reveal(self) -> str:
         """Return the text itself, to be handed to what needs it and kept nowhere."""
+        weak.note(self.__value, self.name)
         return self.__value
 
     # Jinja's sandbox asks for this mark (jinja2.sandbox.unsafe): a template never turns a secret into plain text.
     reveal.unsafe_callable = True  # type: ignore[attr-defined]
+
+    @property
+    def why_not_masked(self) -> str | None:
+        """Return what to tell of it once where it can't be masked safely; None where it can."""
+        return weak.told(self.__value, self.name)
 
     @property
     def mask(self) -> str:
@@ -108,21 +114,20 @@ class Secret:
         raise TypeError(f"the secret {self.name} is not pickled: it would be written out as plain text")
 
 
-def known() -> dict[str, str]:
-    """Return every secret text that this process has held, with the name in its mask: for the redactor alone."""
-    return dict(_known)
+def known(*, names: bool = False) -> dict[str, str]:
+    """Return the secret texts that this process has held, with the names in their masks: for the redactor alone.
+
+    Those that can't be masked safely are there while a cell is at work that had them.
+
+    Parameters
+    ----------
+    names
+        See `jupyter_runbook.secret.weak.hidden`.
+    """
+    return weak.hidden(_known, names=names)
 
 
-# How people name what nobody should see. What ends with _FILE names the file that it is in.
-_SECRET_NAME = re.compile(
-    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRETS?|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY"
-    r"|[A-Z0-9]*(?:PASSWORD|SECRET|TOKEN))(?:$|_(?!FILE$))",
-    re.IGNORECASE,
-)
-# A text as short as this, or as common, would be scrubbed from where it means something else.
-_LEAST = 4
-#: A word of so many letters at most may mean something else elsewhere.
-WORD = 12
+# A text as common as this would be scrubbed from where it means something else.
 _COMMON = ("true", "false", "none", "null")
 
 
@@ -172,11 +177,11 @@ def _label(label: str, key: object) -> str:
     return longer if MASK.fullmatch(f"[secret {longer}]") else label
 
 
-def has_secret(value: Any) -> bool:
-    """Tell whether a value of JSON's types is a `Secret`, or has one in it."""
+def secrets_in(value: Any) -> list[Secret]:
+    """Return the secrets in a value of JSON's types."""
     if isinstance(value, (dict, list)):
-        return any(map(has_secret, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, Secret)
+        return [one for item in (value.values() if isinstance(value, dict) else value) for one in secrets_in(item)]
+    return [value] if isinstance(value, Secret) else []
 
 
 def take_environment() -> None:
@@ -192,13 +197,7 @@ def take_environment() -> None:
 
 def can_be_secret(text: str) -> bool:
     """Tell whether a text that nobody called a secret may be taken for one: not if it would be found everywhere."""
-    return len(text) >= _LEAST and text.lower() not in _COMMON
-
-
-def is_secret_name(name: str) -> bool:
-    """Tell whether a variable's name says that its value is a secret."""
-    # PWD alone is the working directory.
-    return name != "PWD" and _SECRET_NAME.search(name) is not None and MASK.fullmatch(f"[secret {name}]") is not None
+    return len(text) >= LEAST and text.lower() not in _COMMON
 
 
 @contextmanager

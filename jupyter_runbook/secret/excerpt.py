@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from jupyter_runbook.secret.names import MASK
 from jupyter_runbook.secret.redact import Redactor
+from jupyter_runbook.secret.weak import revealed
 
-__all__ = ["Excerpt", "excerpt", "last_line", "one_line_of", "redacted", "redacted_value"]
+__all__ = ["Excerpt", "excerpt", "last_line", "one_line_of", "redacted", "redacted_hint", "redacted_value"]
 
 # As long as an error's text is; what is longer stands in the log.
 LIMIT = 300
@@ -16,11 +18,30 @@ LIMIT = 300
 _URL = re.compile(r"(?<=://)(?P<user>[^\s/@:?#]*:)(?P<password>[^\s/@]+)(?=@)")
 
 _redactor = Redactor()
+_names = Redactor(names=True)
 
 
 def redacted(text: str) -> str:
     """Return a text without the secrets that this process holds, and without the passwords in its URLs."""
     return _URL.sub(r"\g<user>[secret password]", _redactor.text(text))
+
+
+def redacted_hint(text: str, place: str = "") -> str:
+    """Return a hint without secrets.
+
+    Who acts on it must find what it names: an ordinary word is not masked in it, and where the name of something is
+    a secret itself, the hint says where the name stands.
+
+    Parameters
+    ----------
+    text
+        The hint.
+    place
+        Where in the user's own text what it is about stands; left out, it is in the cell.
+    """
+    shown = _URL.sub(r"\g<user>[secret password]", _names.text(text))
+    masks = [one for one in dict.fromkeys(MASK.findall(shown)) if f"[secret {one}]" not in text and one != "password"]
+    return shown + "".join(f" (the name behind [secret {one}] stands in {place or 'the cell'})" for one in masks)
 
 
 def redacted_value(value: Any) -> Any:
@@ -43,14 +64,21 @@ def excerpt(text: str, limit: int = LIMIT, *, end: bool = False) -> str:
     limit
         How many characters to keep.
     end
-        Whether to keep the last ones, not the first.
+        Whether to keep the last ones, not the first: those of an output.
     """
+    if end and (why := revealed()):
+        return f"not kept, for {why}"
     line = one_line_of(text)
     return line[-limit:] if end else line[:limit]
 
 
 def last_line(text: str, nothing: str = "it said nothing", limit: int = LIMIT) -> str:
-    """Return the last line of a text that is not empty, redacted, of so many characters at most."""
+    """Return the last line of a text that is not empty, redacted, of so many characters at most.
+
+    Where the step at work has a secret that can't be masked, what comes is the reason why the line is not kept.
+    """
+    if why := revealed():
+        return f"not kept, for {why}"
     lines = [line for line in redacted(text).splitlines() if line.strip()]
     return " ".join(lines[-1].split())[:limit] if lines else nothing
 

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.secret.redact import Redactor
+from jupyter_runbook.secret.weak import in_step, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ _DISPLAYS = frozenset({"display_data", "update_display_data", "execute_result"})
 _COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 # Before these, what was printed has to be out.
 _AFTER_STREAMS = frozenset({"display_data", "execute_result", "error", "clear_output", "input_request"})
+# Those with what a cell says, of which nothing is kept where it had a secret that can't be masked.
+_KEPT = _DISPLAYS | {"stream", "error", "execute_reply", "input_request"}
 # Bytes in base64: a piece of a short secret would be found there by chance, and break them.
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
 
@@ -57,11 +60,23 @@ class Messages:
         Left out: for all secrets that this process holds.
     leave
         Tells of a MIME type and its value in a display whether it is left as it is: a record that has its digest.
+    reason
+        Tells why nothing of what the cell at work says is kept, None where it may be; see
+        `jupyter_runbook.secret.weak`.
     """
 
-    def __init__(self, redactor: Redactor | None = None, leave: Callable[[str, Any], bool] | None = None) -> None:
+    def __init__(
+        self,
+        redactor: Redactor | None = None,
+        leave: Callable[[str, Any], bool] | None = None,
+        reason: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._redactor = redactor or Redactor()
         self._leave = leave
+        self._reason = reason
+        # The messages whose answers are not kept, each with the reason; those that were told it.
+        self._withheld: dict[str, str] = {}
+        self._told: set[str] = set()
         self._streams: dict[tuple[str, str], Stream] = {}
         self._ended: deque[str] = deque(maxlen=ENDED)
         self._lock = threading.Lock()
@@ -78,6 +93,8 @@ class Messages:
         parent
             The ID of the message that it belongs to.
         """
+        if (why := self._why_not(kind, parent)) is not None:
+            return self._withhold(kind, content, parent, why)
         if kind == "stream":
             text = self._feed(str(content.get("name")), str(content.get("text")), parent)
             return [(kind, {**content, "text": text})] if text else []
@@ -97,6 +114,43 @@ class Messages:
         if kind in _COMMS:
             return {**content, "data": self._value(content.get("data"))}
         return content
+
+    def _why_not(self, kind: str, parent: str) -> str | None:
+        """Return why a message is not sent as it is, though redacted."""
+        if kind not in _KEPT or _redacted.get():
+            return None
+        with self._lock:
+            if parent not in self._withheld and (why := self._reason()) is not None:
+                if in_step():
+                    # A step redacts what it leaves, and the cell has nothing of it.
+                    return why
+                if len(self._withheld) >= ENDED:
+                    self._told.discard(next(iter(self._withheld)))
+                    del self._withheld[next(iter(self._withheld))]
+                self._withheld[parent] = why
+            return self._withheld.get(parent)
+
+    def _withhold(self, kind: str, content: dict[str, Any], parent: str, why: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return what is sent in place of a message that may have a secret which can't be masked."""
+        with self._lock:
+            fresh = parent not in self._told
+            self._told.add(parent)
+            for of, name in list(self._streams):
+                if of == parent:
+                    del self._streams[of, name]
+        text = f"[what this cell printed is not kept: {why}]"
+        if kind == "stream":
+            return [(kind, {**content, "text": text + "\n"})] if fresh else []
+        if kind in _DISPLAYS:
+            return [(kind, {**content, "data": {"text/plain": text}, "metadata": {}})]
+        if kind in ("error", "execute_reply"):
+            hides: dict[str, Any] = (
+                {"evalue": text, "traceback": [f"{content.get('ename')}: {text}"]} if "evalue" in content else {}
+            )
+            if "payload" in content:
+                hides["payload"] = []
+            return [(kind, {**self.clean(kind, content), **hides})]
+        return [(kind, {**content, "prompt": ""})]
 
     def _data(self, mime: str, value: Any) -> Any:
         if self._leave is not None and self._leave(mime, value):
@@ -136,7 +190,7 @@ def watch_kernel(kernel: Any) -> None:
     plain = session.send
     if getattr(plain, "redacts", False):
         return
-    messages, process = Messages(), os.getpid()
+    messages, process = Messages(reason=revealed), os.getpid()
 
     def send(
         stream: Any,

@@ -11,8 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.secret import WORD
 from jupyter_runbook.secret.views import LAYERS, View, decode, nothing, uncoloured
+from jupyter_runbook.secret.weak import is_number, is_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +33,6 @@ GAP = 200
 WRAPPED = 60
 # An anchor that is shorter stands in every text.
 LEAST_ANCHOR = 3
-# Digits alone, as few as these, may be a part of any number.
-PIN = 5
 # The bytes of a text as short as this, as numbers, may be any numbers.
 FEW_BYTES = 6
 
@@ -190,10 +188,7 @@ def _raw(text: str) -> Iterator[Needle]:
 
 
 def _whole(text: str) -> Whole:
-    if text.isdigit() and len(text) <= PIN:
-        return Whole.NUMBER
-    word = text.isalpha() and len(text) <= WORD and (text[1:].islower() or text.isupper() or len(text) == 1)
-    return Whole.WORD if word else Whole.NO
+    return Whole.NUMBER if is_number(text) else Whole.WORD if is_word(text) else Whole.NO
 
 
 def _base64(raw: bytes) -> Iterator[Needle]:

@@ -61,10 +61,13 @@ class Redactor:
     ----------
     secrets
         Texts and their names; left out: all that the process holds, as they are when each text comes.
+    names
+        Whether it is for the names of resources: see `jupyter_runbook.secret.weak.hidden`.
     """
 
-    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, secrets: Mapping[str, str] | None = None, *, names: bool = False) -> None:
         self._secrets = secrets
+        self._names = names
         self._made_for: dict[str, str] = {}
         self._index: _Index | None = None
 
@@ -98,7 +101,7 @@ class Redactor:
     @property
     def index(self) -> _Index | None:
         """What finds the secrets; None where there are none."""
-        secrets = known() if self._secrets is None else dict(self._secrets)
+        secrets = known(names=self._names) if self._secrets is None else dict(self._secrets)
         if secrets != self._made_for:
             self._made_for, self._index = secrets, _Index(secrets)
         return self._index

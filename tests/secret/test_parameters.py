@@ -13,7 +13,7 @@ from jupyter_runbook.errors import BadInput, ToolFailed
 from jupyter_runbook.providers.docker.compose.interpolate import read_env_file
 from jupyter_runbook.replay.given import parse, values_of
 from jupyter_runbook.replay.sealing import opened, split
-from jupyter_runbook.secret import Secret, has_secret, sealed
+from jupyter_runbook.secret import Secret, sealed, secrets_in
 from jupyter_runbook.secret.excerpt import redacted
 from jupyter_runbook.sources import _closed
 from tests.replay.runs import LOAD, Place, write
@@ -50,8 +50,8 @@ def test_what_is_handed_over_comes_out_as_it_was_and_what_is_written_has_no_secr
     closed = sealed(name, value)
     assert _closed(json.loads(json.dumps(opened(closed)))) == closed
     written, secrets = split({name: value})
-    assert not has_secret(written)
-    assert (name in secrets) == has_secret(closed)
+    assert not secrets_in(written)
+    assert (name in secrets) == bool(secrets_in(closed))
     json.dumps(written)
 
 

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from jupyter_runbook.secret import Secret, can_be_secret
+from jupyter_runbook.secret import Secret, can_be_secret, is_secret_name
 
 __all__ = ["keep_secret"]
 
 
 def keep_secret(text: str) -> None:
     """Take what Ansible has decrypted: all in it is secret from now on, also for cells to come."""
-    for value in _strings(text):
+    for key, value in _strings(text):
         if can_be_secret(value):
-            Secret(value, name="vault")  # known to the redactor by having been
+            secret = Secret(value, name="vault")  # known to the redactor by having been
+            # A user's name in a vault that the runbook has, too, is no reason to keep nothing of what the play prints.
+            if key is None or is_secret_name(str(key)):
+                secret.reveal()
 
 
-def _strings(text: str) -> list[str]:
-    """Return the strings in a vaulted text: it is one, or YAML of many."""
+def _strings(text: str) -> list[tuple[object, str]]:
+    """Return the strings in a vaulted text, each with its key: it is one, or YAML of many."""
     import yaml
 
-    found = [text.strip()]
+    whole = text.strip()
+    found: list[tuple[object, str]] = [("", whole)]
+    left: list[tuple[object, object]]
     try:
-        left = [yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))]  # noqa: S506 -- a safe one
+        left = [(None, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))]  # noqa: S506 -- a safe one
     except yaml.YAMLError:
-        return found
+        return [(None, whole)]
     while left:
-        one = left.pop()
+        key, one = left.pop()
         if isinstance(one, dict):
-            left += one.values()
+            left += one.items()
         elif isinstance(one, list):
-            left += one
+            left += [(key, item) for item in one]
         elif isinstance(one, str):
-            found.append(one)
+            found.append((key, one))
     return found
