@@ -59,7 +59,9 @@ def test_docker(docker_host: str, project: str, tmp_path: Path, monkeypatch: pyt
     )
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DOCKER_HOST", docker_host)
-    registry = DockerSandbox().env()["RUNBOOK_REGISTRY"]
+    env = DockerSandbox().env()
+    registry = env["RUNBOOK_REGISTRY"]
+    monkeypatch.setenv("DOCKER_CONFIG", env["DOCKER_CONFIG"])
     parameters = {"project": project, "registry": registry, "version": project, "port": "18088"}
     first = {step["name"]: step["status"] for step in replay("10-docker.ipynb", "a.ipynb", **parameters)}
     assert first == {

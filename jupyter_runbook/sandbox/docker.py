@@ -1,15 +1,19 @@
 """A Docker engine of its own, with a registry: for Debian as root, where no engine can be reached.
 
 Debian's packages are unpacked, not installed. The engine publishes ports on loopback only, and its bridges take a range
-of addresses that was looked for. A busybox image is imported, as no public registry is needed.
+of addresses that was looked for. A busybox image is imported, as no public registry is needed. The registry asks for a
+password: every user of this machine, and every container with its network, reaches loopback.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import ctypes
 import io
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyter_runbook.errors import BadInput, Conflict, RunbookError, ToolFailed
-from jupyter_runbook.files import write_atomically
+from jupyter_runbook.files import replacing, write_atomically
 from jupyter_runbook.sandbox import leftovers
 from jupyter_runbook.sandbox.addresses import choose
 from jupyter_runbook.sandbox.base import Sandbox
@@ -41,6 +45,10 @@ IMAGES = ("busybox:latest", "busybox:1.35")
 # Seconds that an engine has to come up, and to go.
 READY, GONE = 60.0, 20.0
 REGISTRY_PORT = 5000
+#: Who the registry knows.
+ACCOUNT = "runbook"
+# bcrypt's letters, and its cheapest cost (crypt(5)): the password is a long random one.
+_BCRYPT, _CHEAP = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", "$2b$04$"
 
 
 class DockerSandbox(Sandbox):
@@ -53,6 +61,11 @@ class DockerSandbox(Sandbox):
     def address(self) -> Path:
         """The path of the engine's socket."""
         return self.folder / "docker.sock"
+
+    @property
+    def client(self) -> Path:
+        """The folder of a client's configuration, with what the registry asks for."""
+        return self.folder / "client"
 
     def up(self) -> None:
         """See `Sandbox.up`."""
@@ -94,7 +107,15 @@ class DockerSandbox(Sandbox):
         """See `Sandbox.env`."""
         if not self._answers():
             raise BadInput("the docker sandbox is down", hint="jupyter runbook sandbox up docker")
-        return {"DOCKER_HOST": f"unix://{self.address}", "RUNBOOK_REGISTRY": self.state["registry"]}
+        known = json.loads((self.client / "config.json").read_text())["auths"][self.state["registry"]]
+        user, _, password = base64.b64decode(known["auth"]).decode().partition(":")
+        return {
+            "DOCKER_HOST": f"unix://{self.address}",
+            "DOCKER_CONFIG": str(self.client),
+            "RUNBOOK_REGISTRY": self.state["registry"],
+            "RUNBOOK_REGISTRY_USER": user,
+            "RUNBOOK_REGISTRY_PASSWORD": password,
+        }
 
     def _start(self, root: Path, env: dict[str, str]) -> None:
         pool = choose(env=env)
@@ -121,8 +142,7 @@ class DockerSandbox(Sandbox):
         command += ["--bridge", BRIDGE, "--ip", "127.0.0.1", "--group", str(os.getgid())]
         for half in list(pool.subnets(new_prefix=pool.prefixlen + 1))[1:]:
             command += ["--default-address-pool", f"base={half},size=24"]
-        config = self.folder / "registry.yml"
-        config.write_text(_REGISTRY.format(folder=json.dumps(f"{self.folder}/registry"), address=registry))
+        config = self._configure(registry)
         with _ready_socket(self.folder / "ready.sock") as ready:
             engine = begin(command, {**env, "NOTIFY_SOCKET": f"{self.folder}/ready.sock"}, self.folder / "engine.log")
             begin(["docker-registry", "serve", str(config)], env, self.folder / "registry.log")
@@ -133,6 +153,18 @@ class DockerSandbox(Sandbox):
             if time.monotonic() > ends:
                 raise ToolFailed(f"the registry did not come up: {self._last('registry')}")
             time.sleep(0.05)
+
+    def _configure(self, registry: str) -> Path:
+        """Write the registry's configuration, and a client's; return the path of the first."""
+        password = secrets.token_urlsafe(24)
+        accounts, config = self.folder / "registry.htpasswd", self.folder / "registry.yml"
+        _write(accounts, f"{ACCOUNT}:{_bcrypt(password)}\n")
+        auth = base64.b64encode(f"{ACCOUNT}:{password}".encode()).decode()
+        self.client.mkdir(mode=0o700)
+        _write(self.client / "config.json", json.dumps({"auths": {registry: {"auth": auth}}}))
+        paths = {"folder": json.dumps(f"{self.folder}/registry"), "accounts": json.dumps(str(accounts))}
+        _write(config, _REGISTRY.format(address=registry, **paths))
+        return config
 
     def _wait(self, engine: int, ready: socket.socket) -> None:
         """Wait for the engine's own word that it is ready (sd_notify), or for its end."""
@@ -291,7 +323,26 @@ storage:
   filesystem: {{rootdirectory: {folder}}}
   delete: {{enabled: true}}
 http: {{addr: "{address}"}}
+auth:
+  htpasswd: {{realm: sandbox, path: {accounts}}}
 """
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file for the user alone."""
+    with replacing(path, mode=0o600) as file:
+        file.write(text.encode())
+
+
+def _bcrypt(password: str) -> str:
+    """Return a password's hash, the one kind that the registry reads: by the C library's crypt(3), which Debian has."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    salt = "".join(secrets.choice(_BCRYPT) for _ in range(21)) + "."
+    made = crypt(password.encode(), f"{_CHEAP}{salt}".encode())
+    if not isinstance(made, bytes) or not made.startswith(_CHEAP.encode()):
+        raise ToolFailed("the registry's password can't be hashed", hint="libcrypt of this machine has no bcrypt")
+    return made.decode()
 
 
 @contextmanager

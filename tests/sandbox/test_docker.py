@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,12 +47,29 @@ def run(host: str, *words: str) -> str:
     return sandbox.call("GET", f"/containers/{made['Id']}/logs?stdout=1")[8:].decode()
 
 
+def answer(registry: str, account: str | None) -> int:
+    """Return the status that a registry answers with."""
+    connection = HTTPConnection(registry, timeout=10)
+    headers = {"Authorization": f"Basic {base64.b64encode(account.encode()).decode()}"} if account else {}
+    with closing(connection):
+        connection.request("GET", "/v2/", headers=headers)
+        return connection.getresponse().status
+
+
 def test_up_env_status_down(sandbox: DockerSandbox) -> None:
     before = leavings()
     assert "docker: down\n" in command("status")
     assert command("up", "docker").startswith("docker: up")
     exports = dict(line.removeprefix("export ").split("=", 1) for line in command("env", "docker").splitlines())
-    assert set(exports) == {"DOCKER_HOST", "RUNBOOK_REGISTRY"}
+    registry = {f"RUNBOOK_REGISTRY{part}" for part in ("", "_USER", "_PASSWORD")}
+    assert set(exports) == {"DOCKER_HOST", "DOCKER_CONFIG", *registry}
+    account = f"{exports['RUNBOOK_REGISTRY_USER']}:{exports['RUNBOOK_REGISTRY_PASSWORD']}"
+    assert answer(exports["RUNBOOK_REGISTRY"], None) == 401
+    assert answer(exports["RUNBOOK_REGISTRY"], account[:-1]) == 401
+    assert answer(exports["RUNBOOK_REGISTRY"], account) == 200
+    for path in (sandbox.client, sandbox.client / "config.json", sandbox.folder / "registry.htpasswd"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert exports["RUNBOOK_REGISTRY_PASSWORD"] not in (sandbox.folder / "state.json").read_text()
     shown = command("status", "docker")
     assert "docker: up" in shown
     assert "registry: 127.0.0.1:" in shown

@@ -45,7 +45,7 @@ CASES: list[tuple[dict[str, Any], int, str | None]] = [
 def firewall(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Return what runs in OpenStack's own interpreter; it asks for nothing that is there alone."""
     monkeypatch.syspath_prepend(processes.INSIDE)
-    told = processes.environment(Layout(tmp_path, tmp_path, config.PORTS, "", "172.30.0.0/24"))
+    told = processes.environment(Layout(tmp_path, tmp_path, config.PORTS, {}, "172.30.0.0/24"))
     monkeypatch.setenv("RUNBOOK_CLOUD", told["RUNBOOK_CLOUD"])
     return import_module("runbook_cloud.firewall")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+import yaml
 from click.testing import CliRunner
 from openstack.exceptions import ForbiddenException
 
@@ -95,9 +96,14 @@ def test_a_first_server_in_a_new_cloud(sandbox: OpenStackSandbox) -> None:
     assert set(running) == {"database", *PORTS}
     command("up", "openstack")
     assert {name: one.pid for name, one in processes.running(sandbox.folder).items()} == running, "what is up stays"
-    password = sandbox.state["password"]
-    assert len(password) > 20
-    assert not any(password in typed(one) for one in psutil.process_iter())
+    passwords = sandbox.state["passwords"]
+    assert len(set(passwords.values())) == len(passwords) == 3, "each account has its own"
+    assert min(map(len, passwords.values())) > 20
+    lines = [typed(one) for one in psutil.process_iter()]
+    assert not [line for line in lines if any(one in line for one in passwords.values())]
+    clouds = yaml.safe_load(sandbox.clouds.read_text())["clouds"]
+    assert clouds[CLOUD]["auth"]["password"] == passwords["demo"]
+    assert clouds[ADMIN]["auth"]["password"] == passwords["admin"]
     assert sandbox.folder.stat().st_mode & 0o077 == 0
     for path in (sandbox.clouds, sandbox.folder / "state.json", sandbox.folder / "etc/nova/nova.conf"):
         assert path.stat().st_mode & 0o077 == 0, path

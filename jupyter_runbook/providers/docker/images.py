@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 import tempfile
 from collections import deque
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from jupyter_runbook.errors import InvalidSpec, ToolFailed
+from jupyter_runbook.errors import AuthFailed, InvalidSpec, ToolFailed
 from jupyter_runbook.files import PARTIAL, is_file, read_text
 from jupyter_runbook.notebook import FOLDER
+from jupyter_runbook.providers.docker.credentials import credentials, every_credential, refused
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
 from jupyter_runbook.secret.excerpt import one_line_of
@@ -68,14 +68,15 @@ def pull(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
     repository, tag = split_reference(service.image)
     query: dict[str, Any] = {"fromImage": repository, "tag": tag, "platform": service.platform}
     try:
-        with engine.stream("POST", "/images/create", ctx.stop, headers=_credentials(repository), **query) as answer:
+        with engine.stream("POST", "/images/create", ctx.stop, headers=credentials(repository), **query) as answer:
             for line in engine.lines(answer):
                 if not line.get("progressDetail"):
                     ctx.output(" ".join(filter(None, (line.get("id"), line.get("status")))) + "\n")
-    except ToolFailed as error:
-        raise ToolFailed(
+    except (ToolFailed, AuthFailed) as error:
+        raise refused(
             f"the image {service.image} can't be pulled: {one_line_of(error.message)}",
-            hint="look whether its name is right, and the registry within reach; build or load it where there is none",
+            repository,
+            "look whether its name is right, and the registry within reach; build or load it where there is none",
         ) from None
     return _short(engine.get(f"/images/{service.image}/json"))
 
@@ -95,13 +96,12 @@ def remote_digest(engine: Engine, image: str) -> str | None:
     """
     repository, _ = split_reference(image)
     try:
-        answer = engine.call("GET", f"/distribution/{image}/json", headers=_credentials(repository))
-    except ToolFailed as error:
+        answer = engine.call("GET", f"/distribution/{image}/json", headers=credentials(repository))
+    except (ToolFailed, AuthFailed) as error:
         if "manifest unknown" in error.message or "not found" in error.message:
             return None
-        raise ToolFailed(
-            f"the registry of {image} can't be asked: {error.message}",
-            hint="look whether it is within reach; docker login keeps credentials for it",
+        raise refused(
+            f"the registry of {image} can't be asked: {error.message}", repository, "look whether it is within reach"
         ) from None
     return str(json.loads(answer)["Descriptor"]["digest"])
 
@@ -117,17 +117,18 @@ def push(engine: Engine, image: str, ctx: Context) -> dict[str, Any]:
     repository, tag = split_reference(image)
     digest = None
     # An engine wants the header, also where there is nothing in it.
-    headers = {"X-Registry-Auth": "e30=", **_credentials(repository)}
+    headers = {"X-Registry-Auth": "e30=", **credentials(repository)}
     try:
         with engine.stream("POST", f"/images/{repository}/push", ctx.stop, headers=headers, tag=tag) as answer:
             for line in engine.lines(answer):
                 digest = (line.get("aux") or {}).get("Digest", digest)
                 if line.get("status") and not line.get("progressDetail"):
                     ctx.output(" ".join(filter(None, (line.get("id"), line["status"]))) + "\n")
-    except ToolFailed as error:
-        raise ToolFailed(
+    except (ToolFailed, AuthFailed) as error:
+        raise refused(
             f"the image {image} can't be pushed: {error.message}",
-            hint="its name begins with its registry: HOST:PORT/NAME:TAG; docker login keeps credentials for it",
+            repository,
+            "its name begins with its registry: HOST:PORT/NAME:TAG",
         ) from None
     return {"digest": digest}
 
@@ -162,7 +163,7 @@ def build(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
     try:
         with _archive(how, query) as archive:
             given: dict[str, Any] = {"body": _pieces(archive) if archive else None}
-            with engine.stream("POST", "/build", ctx.stop, headers=_all_credentials(), **given, **query) as answer:
+            with engine.stream("POST", "/build", ctx.stop, headers=every_credential(), **given, **query) as answer:
                 for line in engine.lines(answer):
                     text = str(line.get("stream", ""))
                     ctx.output(text)
@@ -271,32 +272,6 @@ class _archive:  # noqa: N801 -- used as a function
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     while piece := file.read(_PIECE):
         yield piece
-
-
-def _credentials(repository: str) -> dict[str, str]:
-    """Return the header with what the Docker CLI's configuration has for an image's registry; empty for nothing."""
-    from docker.auth import encode_header, load_config, resolve_authconfig, resolve_repository_name
-
-    registry, _ = resolve_repository_name(repository)
-    found = resolve_authconfig(load_config(), registry)
-    return {"X-Registry-Auth": _text(encode_header(found))} if found else {}
-
-
-def _all_credentials() -> dict[str, str]:
-    """Return the header with the credentials for every registry that a Dockerfile might name."""
-    from docker.auth import encode_header, load_config
-
-    found = load_config().get_all_credentials() if _has_config() else {}  # type: ignore[no-untyped-call]
-    return {"X-Registry-Config": _text(encode_header(found))} if found else {}
-
-
-def _has_config() -> bool:
-    folder = os.environ.get("DOCKER_CONFIG") or "~/.docker"
-    return Path(folder, "config.json").expanduser().is_file()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else value
 
 
 def _short(image: Mapping[str, Any]) -> dict[str, Any]:

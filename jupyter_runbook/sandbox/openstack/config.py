@@ -50,6 +50,8 @@ SERVER_IMAGE = "runbook/server:latest"
 PATHS = {"keystone": "/v3", "cinder": "/v3", "nova": "/v2.1"}
 #: The clouds of clouds.yaml: an ordinary member of a project, and the administrator.
 CLOUD, ADMIN = "sandbox", "sandbox-admin"
+#: Keystone's accounts: the administrator, the services' own, and the member.
+ACCOUNTS = ("admin", "service", "demo")
 
 Section = dict[str, object]
 
@@ -66,8 +68,8 @@ class Layout:
         The virtual environment with OpenStack's own packages.
     ports
         Of each service, the port of loopback.
-    password
-        Of every account.
+    passwords
+        Of each account of `ACCOUNTS`.
     network
         The range of the network that leads outside.
     """
@@ -75,7 +77,7 @@ class Layout:
     folder: Path
     interpreter: Path
     ports: Mapping[str, int]
-    password: str
+    passwords: Mapping[str, str]
     network: str = ""
 
     @property
@@ -110,7 +112,7 @@ def cloud(layout: Layout, user: str) -> dict[str, Any]:
         "auth": {
             "auth_url": layout.identity,
             "username": user,
-            "password": layout.password,
+            "password": layout.passwords[user],
             "project_name": user,
             "user_domain_name": "Default",
             "project_domain_name": "Default",
@@ -137,7 +139,7 @@ def catalogue(layout: Layout) -> list[str]:
 def files(layout: Layout) -> dict[str, str]:
     """Return the text of each file that the services read, by its path below the cloud's folder.
 
-    They hold the password: they are for the user alone.
+    They hold a password: they are for the user alone.
     """
     texts = {}
     for name, make in {
@@ -196,7 +198,7 @@ def _keystone(layout: Layout) -> dict[str, Section]:
         "token": {"expiration": 86400},
         "fernet_tokens": {"key_repository": layout.folder / "keys/fernet"},
         "credential": {"key_repository": layout.folder / "keys/credential"},
-        # Cheap hashes: a login takes 5 ms, not 250. The password is a long random one.
+        # Cheap hashes: a login takes 5 ms, not 250. The passwords are long random ones.
         "identity": {"password_hash_rounds": 4},
         # In the process alone: there is one process.
         "cache": {"enabled": True, "backend": "oslo_cache.dict"},

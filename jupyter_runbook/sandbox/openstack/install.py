@@ -80,7 +80,7 @@ def interpreter(tell: Callable[[str], object]) -> Path:
 
 
 def pristine(python: Path, root: Path, tell: Callable[[str], object]) -> Path:
-    """Return the folder of the databases as they begin, and the password of their accounts; it is made once.
+    """Return the folder of the databases as they begin, and the passwords of their accounts; they are made once.
 
     Parameters
     ----------
@@ -104,7 +104,8 @@ def pristine(python: Path, root: Path, tell: Callable[[str], object]) -> Path:
     with _scratch() as scratch:
         listening = processes.listen(0)
         ports = {**PORTS, "keystone": listening.getsockname()[1]}
-        layout = Layout(scratch / "made", python, ports, secrets.token_urlsafe(24))
+        passwords = {name: secrets.token_urlsafe(24) for name in config.ACCOUNTS}
+        layout = Layout(scratch / "made", python, ports, passwords)
         layout.folder.mkdir(mode=0o700)
         try:
             with listening:
@@ -122,8 +123,8 @@ def pristine(python: Path, root: Path, tell: Callable[[str], object]) -> Path:
         kept.mkdir(mode=0o700)
         for name in ("database", "keys"):
             (layout.folder / name).rename(kept / name)
-        (kept / "password").write_text(layout.password)
-        (kept / "password").chmod(0o600)
+        (kept / "passwords").write_text(json.dumps(passwords))
+        (kept / "passwords").chmod(0o600)
         _keep(kept, folder)
     return folder
 
@@ -189,7 +190,7 @@ def _fill(layout: Layout) -> None:
 
 def _manage(layout: Layout, chain: Sequence[Sequence[str]]) -> None:
     # In the environment, not among the words, which everybody on the machine can read.
-    env = {**processes.environment(layout), "OS_BOOTSTRAP_PASSWORD": layout.password}
+    env = {**processes.environment(layout), "OS_BOOTSTRAP_PASSWORD": layout.passwords["admin"]}
     for words in chain:
         command = [f"{layout.interpreter}/bin/python", "-m", "runbook_cloud.manage", *words]
         _ran(f"{words[0]} {' '.join(words[3:5])}", command, env)
@@ -199,7 +200,7 @@ def _accounts(layout: Layout) -> None:
     # The catalogue has the address that Keystone usually has.
     settings = {**config.cloud(layout, "admin"), "identity_endpoint_override": layout.identity}
     services = {name: [KINDS[name], endpoint(name, port)] for name, port in PORTS.items() if name != "keystone"}
-    given = {"settings": settings, "services": services}
+    given = {"settings": settings, "services": services, "passwords": dict(layout.passwords)}
     command = [f"{layout.interpreter}/bin/python", "-m", "runbook_cloud.accounts"]
     _ran("keystone's accounts", command, processes.environment(layout), json.dumps(given))
 

@@ -102,12 +102,12 @@ class OpenStackSandbox(Sandbox):
         python = install.interpreter(self.tell)
         kept = install.pristine(python, root, self.tell)
         switch.refuse_anothers(LINK, self.name)
-        database.refuse_long(Layout(self.folder, python, PORTS, ""))
+        database.refuse_long(Layout(self.folder, python, PORTS, {}))
         network = next(choose().subnets(new_prefix=24))
         self.folder.mkdir(mode=0o700, parents=True)
         try:
             state = {"network": str(network), "ports": PORTS, "python": str(python), "root": str(root)}
-            state["password"] = (kept / "password").read_text()
+            state["passwords"] = json.loads((kept / "passwords").read_text())
             _write(self.folder / "state.json", json.dumps(state))
             self.tell(f"starting the services; floating IPs are of {network}")
             switch.connect(LINK, network, self.folder / "net")
@@ -193,7 +193,7 @@ class OpenStackSandbox(Sandbox):
 
     def _layout(self) -> Layout:
         state = self.state
-        return Layout(self.folder, Path(state["python"]), state["ports"], state["password"], state["network"])
+        return Layout(self.folder, Path(state["python"]), state["ports"], state["passwords"], state["network"])
 
     def _clear(self) -> None:
         """Take everything away, whoever left it, in whatever state."""
@@ -214,6 +214,6 @@ def _listen(ports: Mapping[str, int], names: Collection[str]) -> dict[str, socke
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file for the user alone: the password is in it."""
+    """Write a file for the user alone: passwords are in it."""
     with replacing(path, mode=0o600) as file:
         file.write(text.encode())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from jupyter_runbook.canonical import digest
+from jupyter_runbook.errors import BadInput
 from jupyter_runbook.providers.docker import Docker
+from jupyter_runbook.providers.docker.credentials import credentials, every_credential
 from jupyter_runbook.providers.docker.operations import operations
 from jupyter_runbook.providers.docker.state import HostState
 from jupyter_runbook.record import Status
@@ -16,16 +21,19 @@ from tests.providers.docker.test_traps import one_service
 from tests.providers.docker.yard import told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
     from tests.providers.docker.yard import Tap, Yard
 
 
-def registry() -> str:
-    """Return the address of the sandbox's registry."""
-    return DockerSandbox().env()["RUNBOOK_REGISTRY"]
+@pytest.fixture
+def registry(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the address of the sandbox's registry, to which we have what it asks for."""
+    env = DockerSandbox().env()
+    assert env["DOCKER_HOST"] == docker_host
+    monkeypatch.setenv("DOCKER_CONFIG", env["DOCKER_CONFIG"])
+    return env["RUNBOOK_REGISTRY"]
 
 
 def test_an_image_is_built_again_when_its_source_changes(yard: Yard, tmp_path: Path) -> None:
@@ -66,15 +74,17 @@ def test_a_dockerfile_in_the_cell(yard: Yard) -> None:
     assert yard.execute("web", "cat", "/one").strip() == "1"
 
 
-def test_an_image_is_pulled_once_and_the_registry_is_asked_only_where_that_is_wanted(yard: Yard, tap: Tap) -> None:
-    name = f"{registry()}/{yard.project}/app:1"
+def test_an_image_is_pulled_once_and_the_registry_is_asked_only_where_that_is_wanted(
+    yard: Yard, tap: Tap, registry: str
+) -> None:
+    name = f"{registry}/{yard.project}/app:1"
 
     def push(word: str) -> None:
         made = yard.engine.create("/containers/create", {"Image": "busybox", "Cmd": ["true"]})
         repository = name.removesuffix(":1")
         yard.do("POST", "/commit", {"Labels": {"word": word}}, container=made["Id"], repo=repository, tag="1")
         yard.do("DELETE", f"/containers/{made['Id']}")
-        said = yard.engine.call("POST", f"/images/{repository}/push", headers={"X-Registry-Auth": "e30="}, tag="1")
+        said = yard.engine.call("POST", f"/images/{repository}/push", headers=credentials(repository), tag="1")
         assert b"error" not in said
         yard.do("DELETE", f"/images/{name}", force=True)
 
@@ -105,10 +115,10 @@ def test_a_secret_of_a_build_is_not_in_the_record(yard: Yard, tmp_path: Path) ->
     assert "hunter-22-x" not in yard.bench.session.journal.path.read_text()
 
 
-def test_what_is_built_is_pushed_to_a_real_registry(yard: Yard, tmp_path: Path) -> None:
+def test_what_is_built_is_pushed_to_a_real_registry(yard: Yard, tmp_path: Path, registry: str) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nCOPY page /page\n")
     (tmp_path / "page").write_text("one")
-    names = [f"{registry()}/{yard.project}/web:{tag}" for tag in ("1", "latest")]
+    names = [f"{registry}/{yard.project}/web:{tag}" for tag in ("1", "latest")]
     cell = json.loads(one_service(build={"context": ".", "tags": names[1:]}))
     cell["services"]["web"]["image"] = names[0]
     record = yard.run(json.dumps(cell))
@@ -138,6 +148,56 @@ def test_a_registry_that_does_not_answer(yard: Yard, tap: Tap, tmp_path: Path) -
     assert record.error
     assert "the registry of 127.0.0.1:9/web:1 can't be asked: " in record.error.message
     assert tap.writes == []
+
+
+def test_a_registry_that_asks_for_a_password(
+    yard: Yard, tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = base64.b64encode(b"runbook:not-the-password").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {registry: {"auth": wrong}}}))
+    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
+    cell = json.loads(one_service(build="."))
+    cell["services"]["web"]["image"] = f"{registry}/{yard.project}/web:1"
+    for folder in (tmp_path / "none", tmp_path):
+        monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+        pulled = yard.run(one_service(image=f"{registry}/{yard.project}/web:1"))
+        for record in (pulled, yard.run(json.dumps(cell), "--push")):
+            assert record.error
+            assert f"docker login {registry}" in str(record.error.hint), record.error
+            text = json.dumps(record.wire())
+            assert wrong not in text
+            assert "not-the-password" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("{", False),
+        ("[]", True),
+        ('{"auths": []}', False),
+        ('{"auths": {"a": {"auth": "%%%"}}}', True),
+        ('{"credsStore": "none-such"}', True),
+        ('{"auths": {"a": 1}}', True),
+    ],
+)
+def test_a_broken_configuration_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, broken: object
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(text)
+    asks: list[Callable[[], dict[str, str]]] = [lambda: credentials("127.0.0.1:9/x")]
+    if "Store" in text:
+        assert every_credential() == {}, "most builds need none"
+    else:
+        asks.append(every_credential)
+    for ask in asks:
+        if broken:
+            with pytest.raises(BadInput) as caught:
+                ask()
+            assert str(tmp_path / "config.json") in str(caught.value)
+            assert len(caught.value.lines()) <= 3
+        else:
+            assert ask() == {}
 
 
 def test_a_plan_to_build_is_the_same_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

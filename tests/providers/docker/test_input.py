@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_runbook.record import Status
+from jupyter_runbook.sandbox.docker import DockerSandbox
 from tests.providers.docker.test_traps import one_service
 
 if TYPE_CHECKING:
@@ -169,10 +170,10 @@ def untouched(yard: Yard) -> bool:
 
 
 @pytest.mark.parametrize("image", ["127.0.0.1:9/nothing/here:1", "127.0.0.1:{port}/nothing:1"])
-def test_an_image_that_is_not_there(yard: Yard, image: str) -> None:
-    from tests.providers.docker.test_images import registry
-
-    image = image.format(port=registry().rpartition(":")[2])
+def test_an_image_that_is_not_there(yard: Yard, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = DockerSandbox().env()
+    monkeypatch.setenv("DOCKER_CONFIG", env["DOCKER_CONFIG"])
+    image = image.format(port=env["RUNBOOK_REGISTRY"].rpartition(":")[2])
     record = yard.run(one_service(image=image))
     assert record.status is Status.FAILED
     assert record.error

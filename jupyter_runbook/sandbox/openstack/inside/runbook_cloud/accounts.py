@@ -1,6 +1,7 @@
 """Fill a new Keystone: the service's and the member's account, and the catalogue.
 
-``python -m runbook_cloud.accounts`` reads JSON: the cloud's settings, and each service's type and address.
+``python -m runbook_cloud.accounts`` reads JSON: the cloud's settings, the accounts' passwords, and each service's
+type and address.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def main() -> None:
             project = identity.create_project(name=user, domain_id="default")
             made = identity.create_user(
                 name=user,
-                password=given["settings"]["auth"]["password"],
+                password=given["passwords"][user],
                 domain_id="default",
                 default_project_id=project.id,
             )
