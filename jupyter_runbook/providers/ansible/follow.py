@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["KILLED", "Ends", "follow"]
 
 PIECE = 1 << 16
-# Seconds that a stopped play has; its keeper gives up before.
-GIVEN_UP = 6.0
+# Seconds that a stopped play has, with what it left on hosts; its keeper gives up before.
+GIVEN_UP = 9.0
 # Seconds without a word, after which it is told that there was none.
 SILENCE = 0.5
 #: The status of a play whose keeper did not tell it.

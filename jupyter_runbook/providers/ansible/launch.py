@@ -46,10 +46,10 @@ class Request:
         What follows the command's name.
     cwd
         The folder to run in.
-    env
-        What is added to the environment.
     folder
         A private folder that is gone afterwards, also where the kernel is killed.
+    env
+        What is added to the environment.
     files
         Files that are gone afterwards.
     burn
@@ -65,8 +65,8 @@ class Request:
 
     arguments: Sequence[str]
     cwd: Path
+    folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
     files: Sequence[Path] = ()
     burn: Sequence[Path] = ()
     galaxy: Path | None = None
@@ -79,7 +79,7 @@ class Request:
             "arguments": list(self.arguments),
             "cwd": str(self.cwd),
             "env": dict(self.env),
-            "folder": str(self.folder or ""),
+            "folder": str(self.folder),
             "galaxy": str(self.galaxy or ""),
             "files": [str(path) for path in self.files],
             "burn": [str(path) for path in self.burn],

@@ -96,6 +96,9 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
                 ctx.waiting()
             elif event["e"] == "vault":
                 keep_secret(event["text"])
+            elif event["e"] == "left":
+                # A task that was killed leaves its arguments there.
+                ctx.output(f"[not cleared: {event['path']} on {event['host']}]\n")
             else:
                 # What follows cuts texts: they are redacted before that.
                 played.board.take(redacted_value(event))

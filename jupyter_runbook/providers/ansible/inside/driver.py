@@ -16,7 +16,6 @@ import gc
 import json
 import os
 import random
-import re
 import runpy
 import select
 import shutil
@@ -30,8 +29,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# Between SIGTERM and SIGKILL to what has to stop, and until it is given up, in seconds.
-PATIENCE, GIVEN_UP = 1.0, 4.0
+# Between SIGTERM and SIGKILL to what has to stop, until it is given up, and for what it has left on hosts, in seconds.
+PATIENCE, GIVEN_UP, CLEARING = 1.0, 4.0, 3.0
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, of prctl(2)
 PIECE = 65536
 NAMES = 2000
@@ -85,12 +84,14 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a keeper's end is told by its own socket
+    keepers: list[int] = []
     while True:
         text, descriptors = _receive(requests)
         if not text:
-            _end_all()
+            _end_all(keepers)
             return
-        if os.fork() == 0:
+        keepers = [*filter(_lives, keepers), os.fork()]
+        if keepers[-1] == 0:
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
@@ -167,16 +168,20 @@ def _keep(request: dict[str, Any], output: int, tell: int, control: int) -> None
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     scratch = _scratch()
+    left = _inside("leftovers")["Leftovers"]()
     leader = os.fork()
     if leader == 0:
         signal.set_wakeup_fd(-1)
         for one in (wake, bell, control):
             os.close(one)
         # The exit handlers are the parent's: they would take away what its other plays need.
-        os._exit(_play(request, output, scratch))
-    for one in (output, tell):
-        os.close(one)
-    status = _watch(leader, wake, control)
+        os._exit(_play(request, output, scratch, left))
+    os.close(output)
+    status, stopped = _watch(leader, wake, control, left)
+    if stopped:
+        for host, path in left.clear(CLEARING):
+            emit({"e": "left", "host": host, "path": path})
+    os.close(tell)
     for path in [*request["burn"], *request["files"]]:
         with suppress(OSError):
             os.unlink(path)
@@ -201,17 +206,12 @@ def _scratch() -> str:
     return folder
 
 
-def _clear(pids: set[int]) -> None:
-    """Take away what tasks on this machine left that were killed: Ansible names their folders by the process."""
-    place = os.path.expanduser(os.environ.get("ANSIBLE_REMOTE_TMP") or "~/.ansible/tmp")
-    with suppress(OSError):
-        for name in os.listdir(place):
-            made = re.fullmatch(r"ansible-tmp-[\d.]+-(\d+)-\d+", name)
-            if made and int(made[1]) in pids:
-                shutil.rmtree(os.path.join(place, name), ignore_errors=True)
+def _inside(name: str) -> dict[str, Any]:
+    """Return the names of a module beside this one: it is on no path, where Ansible's own imports would find it."""
+    return runpy.run_path(str(Path(__file__).parent / f"{name}.py"))
 
 
-def _play(request: dict[str, Any], output: int, scratch: str) -> int:
+def _play(request: dict[str, Any], output: int, scratch: str, left: Any) -> int:
     """Become ``ansible-playbook``, and return its exit status."""
     from ansible import constants
     from ansible.cli.playbook import PlaybookCLI
@@ -232,8 +232,8 @@ def _play(request: dict[str, Any], output: int, scratch: str) -> int:
         constants.DEFAULT_ROLES_PATH = [f"{request['galaxy']}/roles", *constants.DEFAULT_ROLES_PATH]
         constants.COLLECTIONS_PATHS = [f"{request['galaxy']}/collections", *constants.COLLECTIONS_PATHS]
     try:
-        # It is on no path, where Ansible's own imports would find it.
-        runpy.run_path(str(Path(__file__).parent / "values.py"))["give"](request["extra"], request["inventories"])
+        _inside("values")["give"](request["extra"], request["inventories"])
+        left.watch()
         PlaybookCLI.cli_executor(["ansible-playbook", *request["arguments"]])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
@@ -247,30 +247,33 @@ def _play(request: dict[str, Any], output: int, scratch: str) -> int:
     return 0
 
 
-def _watch(leader: int, wake: int, control: int) -> int:
-    """Wait until the play has ended, by itself or because it was stopped; return its exit status."""
+def _watch(leader: int, wake: int, control: int, left: Any) -> tuple[int, bool]:
+    """Wait until the play has ended, by itself or because it was stopped; return its exit status and whether it was."""
     status: int | None = None
     stop_at: float | None = None
-    stopped: set[int] = set()
     while True:
         timeout = None if stop_at is None else 0.05
-        ready = select.select([wake] + ([control] if stop_at is None else []), [], [], timeout)[0]
+        ready = select.select([wake, left.reader] + ([control] if stop_at is None else []), [], [], timeout)[0]
+        left.read()
         with suppress(BlockingIOError):
             os.read(wake, PIECE)
         status, childless = _reap(leader, status)
         if control in ready:
             os.read(control, 1)  # a word, or the kernel's end: the same
             stop_at = time.monotonic()
-            stopped.update(_signal(signal.SIGTERM))
+            _signal(signal.SIGTERM)
         if stop_at is None and status is not None:
-            return status
+            if status >= 0:
+                return status, False
+            # Somebody killed it, and its workers live.
+            stop_at = time.monotonic()
+            _signal(signal.SIGTERM)
         if stop_at is not None:
             waited = time.monotonic() - stop_at
             if childless or waited > GIVEN_UP:
-                _clear(stopped)
-                return -signal.SIGTERM if status is None else status
+                return -signal.SIGTERM if status is None else status, True
             if waited > PATIENCE:
-                stopped.update(_signal(signal.SIGKILL))
+                _signal(signal.SIGKILL)
 
 
 def _reap(leader: int, status: int | None) -> tuple[int | None, bool]:
@@ -296,24 +299,27 @@ def _adopt() -> None:
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_all() -> None:
+def _end_all(keepers: list[int]) -> None:
     """Give keepers the time to stop their plays; then end what is left: its keeper was killed."""
-    ends = time.monotonic() + PATIENCE + 0.5
+    begun = time.monotonic()
     while not _reap(0, None)[1]:
-        waited = time.monotonic() - ends
-        if waited > GIVEN_UP:
-            return
-        if waited > 0:
+        waited = time.monotonic() - begun
+        kept = any(map(_lives, keepers)) and waited < GIVEN_UP + CLEARING
+        if not kept and waited > PATIENCE + 0.5:
             _signal(signal.SIGKILL)
+        if waited > 2 * GIVEN_UP + CLEARING:
+            return
         time.sleep(0.05)
 
 
-def _signal(number: int) -> list[int]:
-    found = _descendants()
-    for pid in found:
+def _lives(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _signal(number: int) -> None:
+    for pid in _descendants():
         with suppress(OSError):
             os.kill(pid, number)
-    return found
 
 
 def _descendants() -> list[int]:
