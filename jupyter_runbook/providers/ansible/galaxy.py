@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from jupyter_runbook.files import read_bytes
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.private import own_folder
 from jupyter_runbook.process import run_program
+from jupyter_runbook.providers.ansible.proof import is_proven, prove
 from jupyter_runbook.providers.ansible.refusal import said
 from jupyter_runbook.secret.excerpt import Excerpt, last_line
 
@@ -29,8 +32,8 @@ TAIL = 20_000
 def installed(file: str, folder: Path, ctx: Context) -> Path:
     """Return the folder that a file's ``roles`` and ``collections`` are installed in.
 
-    They are installed once, beside the notebook's journal, and again when the file has changed; neither the user's nor
-    the system's own are touched.
+    They are installed once, beside the notebook's journal, and again when the file has changed, or where what lies
+    there is not what this user has installed on this machine; neither the user's nor the system's own are touched.
 
     Parameters
     ----------
@@ -58,19 +61,31 @@ def installed(file: str, folder: Path, ctx: Context) -> Path:
             hint="give a requirements.yml, with roles and collections",
         ) from None
     try:
-        place = own_folder(folder, FOLDER, "galaxy") / hashlib.sha256(content).hexdigest()[:16]
+        parts = (FOLDER, "galaxy", hashlib.sha256(content).hexdigest()[:16])
+        place = own_folder(folder, *parts[:-1]) / parts[-1]
+        if not is_proven(folder, parts, ctx.stop):
+            _install_anew(source, folder, parts, ctx)
     except OSError as error:
-        raise ToolFailed(f"there is no room for what --galaxy installs: {error.strerror}") from None
-    if place.is_dir() and not place.is_symlink():
-        return place
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".install-") as scratch:
-        _install(source, Path(scratch, "made"), folder, ctx)
-        try:
-            Path(scratch, "made").rename(place)
-        except OSError:
-            if not place.is_dir():  # another notebook of this folder was quicker
-                raise
+        raise ToolFailed(f"what --galaxy installs can't be kept: {error.strerror}") from None
     return place
+
+
+def _install_anew(source: Path, folder: Path, parts: tuple[str, ...], ctx: Context) -> None:
+    place = folder.joinpath(*parts)
+    if os.path.lexists(place):
+        ctx.output(f"[{'/'.join(parts)} is not as it was installed here: it is installed again]\n")
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".install-") as scratch:
+        made = Path(scratch, "made")
+        _install(source, made, folder, ctx)
+        prove(made, parts[-1], ctx.stop)
+        if is_proven(folder, parts, ctx.stop):  # another notebook of this folder was quicker
+            return
+        before = place.with_name(f".before-{os.getpid()}-{os.urandom(4).hex()}")
+        if os.path.lexists(place):
+            place.rename(before)
+        made.rename(place)
+    with suppress(RecursionError):  # whoever made it may have made it deeper than it can be taken away
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def _install(source: Path, target: Path, folder: Path, ctx: Context) -> None:

@@ -212,6 +212,29 @@ def test_galaxy_installs_once_and_for_this_notebook_alone(
     assert without.status is Status.FAILED
 
 
+def test_what_galaxy_did_not_install_is_not_played(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone may bring a folder of the right name; see also test_proof."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    galaxy(tmp_path_factory.mktemp("server"))
+    body = "- include_role: {name: far}\n"
+    assert bench.run(body, "--galaxy requirements.yml", owner="me").record.status is Status.OK
+    (tasks_file,) = Path(".runbook/galaxy").glob("*/roles/far/tasks/main.yml")
+    tasks_file.write_text("- name: from somebody\n  command: touch touched\n")
+    record = bench.run(body, "--galaxy requirements.yml", owner="me").record
+    assert record.status is Status.OK, record.error
+    assert record.log
+    assert record.log.head.startswith("[.runbook/galaxy/")
+    assert "is not as it was installed here: it is installed again]" in record.log.head
+    assert "from galaxy" in record.log.head
+    assert not Path("touched").exists()
+    assert len(list(Path(".runbook/galaxy").iterdir())) == 1
+    again = bench.run(body, "--galaxy requirements.yml", owner="me").record
+    assert again.log
+    assert "installed" not in again.log.head
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
