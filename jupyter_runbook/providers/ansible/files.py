@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.files import is_file, is_folder, read_bytes, read_text
-from jupyter_runbook.providers.ansible.words import Words, words_of_template
+from jupyter_runbook.providers.ansible.words import MOST_VALUES, TooMuchError, Words, words_of_template
 
 if TYPE_CHECKING:
     from jupyter_runbook.providers.ansible.spec import AnsibleSpec
@@ -34,6 +35,11 @@ def words_of(spec: AnsibleSpec, folder: Path, playbook: Path | None, galaxy: Pat
         The playbook, where the cell names one.
     galaxy
         The folder of roles and collections that were installed for it.
+
+    Raises
+    ------
+    InvalidSpec
+        One of the files would keep Ansible reading for ever.
     """
     words = Words()
     if playbook is None:
@@ -79,9 +85,21 @@ def _named(name: str, folder: Path) -> list[Path]:
 def _add(words: Words, path: Path) -> None:
     text = _text(path)
     if path.suffix in (".yml", ".yaml") or (path.suffix == "" and path.parent.name in VARIABLES):
-        words.add_yaml(text)
+        try:
+            words.add_yaml(text)
+        except TooMuchError:
+            raise InvalidSpec(
+                f"the file {_shown(path)} has aliases that stand for more than {MOST_VALUES:,} values: Ansible would"
+                " read it for ever",
+                hint="write out what they stand for, or take the file away",
+            ) from None
     elif "{{" in text or "{%" in text:
         words.used |= words_of_template(text)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def digest_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["Words", "words_of_template", "words_of_yaml"]
+__all__ = ["TooMuchError", "Words", "words_of_template", "words_of_yaml"]
 
 # The keys whose values are expressions without braces.
 CONDITIONS = {"when", "changed_when", "failed_when", "until", "that", "break_when"}
@@ -29,8 +29,13 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _BRACED = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}", re.DOTALL)
 
 
-# Of one mapping; what has more was made to be too much.
-MOST_KEYS = 10_000
+# Keys of one mapping with those that it merges, and values of one document with what its aliases stand for: what has
+# more was made to be too much.
+MOST_KEYS, MOST_VALUES = 100_000, 1_000_000
+
+
+class TooMuchError(Exception):
+    """A text of YAML that Ansible would not come to the end of: aliases of aliases, or merge keys of merge keys."""
 
 
 class Words:
@@ -66,11 +71,19 @@ class Words:
         return self.used - self.made - THEIRS
 
     def add_yaml(self, text: str) -> None:
-        """Read a text of YAML; one that is broken says nothing here."""
+        """Read a text of YAML; one that is broken says nothing here.
+
+        Raises
+        ------
+        TooMuchError
+            A few aliases of it stand for more values than anybody can read.
+        """
         import yaml
 
         try:
             for document in yaml.load_all(text, Loader=_loader()):
+                if "*" in text and _size(document, {}) > MOST_VALUES:
+                    raise TooMuchError
                 self.add_values(document)
         except (yaml.YAMLError, RecursionError, ValueError):
             return
@@ -140,6 +153,17 @@ def words_of_template(text: str) -> set[str]:
         return set(found)
 
 
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Return how many values there are, each as often as aliases stand for it; of one that has itself in it, once."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 0
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = min(MOST_VALUES, sum(_size(one, known) for one in inner)) + 1
+    return known[id(value)]
+
+
 @cache
 def _jinja() -> jinja2.Environment:
     from jinja2 import Environment
@@ -163,9 +187,10 @@ def _loader() -> Any:
         return construct(node, deep=True)
 
     def flatten(self: Any, node: Any) -> None:
+        before = len(node.value)
         base.flatten_mapping(self, node)
-        if len(node.value) > MOST_KEYS:
-            raise yaml.YAMLError("more keys than anybody writes")
+        if len(node.value) > max(MOST_KEYS, before):
+            raise TooMuchError
 
     loader.add_multi_constructor("!", any_tag)
     # Merge keys of merge keys multiply.

@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_runbook.record import Status
 from tests.providers.ansible.helpers import HERE, hosts
+from tests.test_reading import bomb
 
 if TYPE_CHECKING:
     from tests.bench import Bench
@@ -101,3 +102,19 @@ def test_a_folder_that_cant_be_written(bench: Bench, monkeypatch: pytest.MonkeyP
     record = bench.run(TOUCH, "-i inv", inv=hosts(me=HERE)).record
     assert record.error
     assert "can't be written" in record.error.message
+
+
+BOMBS = ("vars/main.yml", "group_vars/all", "roles/web/defaults/main.yml", "tasks/more.yml")
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_file_that_ansible_would_read_for_ever_is_named(bench: Bench, name: str) -> None:
+    path = bench.root / name
+    path.parent.mkdir(parents=True)
+    path.write_text(bomb())
+    (bench.root / "inventory").write_text("localhost ansible_connection=local\n")
+    record = bench.run("- ping:\n", "-i inventory").record
+    assert record.error
+    assert record.error.kind == "invalid-spec"
+    assert record.error.message.startswith(f"the file {name} has aliases that stand for more than 1,000,000 values")
+    assert record.seconds < 5
