@@ -9,27 +9,20 @@ text that came.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.secret import known
+from jupyter_runbook.secret.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from jupyter_runbook.secret.search import Index
 
-__all__ = ["Redactor", "Span", "Stream"]
+__all__ = ["Redactor", "Stream"]
 
 # What a stream keeps of what it has shown, to see what stands before the next hit, and the rest of an escape.
 BEHIND = 64
-
-
-class Span(NamedTuple):
-    """Where a secret stands in a text: start, end, and the name in its mask."""
-
-    start: int
-    end: int
-    name: str
 
 
 class Redactor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jupyter_runbook.secret.dumps import OFFSET, dumps, pending_dump
 from jupyter_runbook.secret.needles import GAP, Needle, Reading, Whole, letters, needles, sound
 from jupyter_runbook.secret.readings import BEGIN, END, FIRST_LINE, READINGS, SPREAD, back_letters
-from jupyter_runbook.secret.redact import Span
+from jupyter_runbook.secret.span import Span
 from jupyter_runbook.secret.views import View, incomplete, views
 
 if TYPE_CHECKING:
