@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from jupyter_runbook.printable import one_line, readable
-from jupyter_runbook.secret.excerpt import redacted, redacted_hint
+from jupyter_runbook.secret.excerpt import own, redacted_hint
 
 if TYPE_CHECKING:
     from jupyter_runbook.record import StepRecord
@@ -137,7 +137,7 @@ class RunbookError(Exception):
         resource: str | None = None,
     ) -> None:
         # Redacted as a whole, before anybody cuts it.
-        message, hint = redacted(message), hint and redacted_hint(hint, str(where or ""))
+        message, hint = own(message), hint and redacted_hint(hint, str(where or ""))
         # A name forges no line of its own.
         message = message.replace(resource, one_line(resource)) if resource else message
         super().__init__(message)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import Interrupted, RunbookError, ToolFailed
 from jupyter_runbook.plan import Action
 from jupyter_runbook.record import ChangeStatus
+from jupyter_runbook.secret.excerpt import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ class Executor:
         started: Callable[[Change], object] = lambda _change: None,
         ended: Callable[[Outcome], object] = lambda _outcome: None,
         refresh: Callable[[], object] = lambda: None,
-        unexpected: Callable[[Exception], RunbookError] = lambda error: ToolFailed(f"{type(error).__name__}: {error}"),
+        unexpected: Callable[[Exception], RunbookError] = lambda error: ToolFailed(told(error)),
         shown: float = 0.0,
     ) -> None:
         self.plan = plan

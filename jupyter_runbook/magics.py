@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.byhand import ByHand
@@ -105,8 +106,12 @@ class Magics:
         return [str(path), *found] if path else found
 
     def _cell_begins(self, info: Any) -> None:
-        weak.begin()
+        if weak.revealed() is not None:
+            # What the cell before has printed goes out while it is known what that had.
+            sys.stdout.flush()
+            sys.stderr.flush()
         weak.read(info.raw_cell)
+        weak.begin(info.raw_cell)
         if PARAMETERS in tags({"metadata": cell_info(self.shell).metadata or {}}):
             self._parameters_cell = info.raw_cell
         if self._by_hand and getattr(info, "store_history", True):

@@ -24,6 +24,7 @@ from jupyter_runbook.execute import REFRESH_LEAST, Executor
 from jupyter_runbook.interrupts import Interrupts
 from jupyter_runbook.record import StepRecord, utc
 from jupyter_runbook.registry import missing
+from jupyter_runbook.secret.excerpt import told
 from jupyter_runbook.secret.weak import revealed
 from jupyter_runbook.spec.options import parse_options
 
@@ -139,7 +140,7 @@ class Running:
             # A runbook's author may run any Python in the notebook anyway.
             holds = bool(eval(options.when, dict(self.step.names)))  # noqa: S307
         except Exception as error:  # noqa: BLE001 -- an expression can raise whatever the values' own methods raise
-            raise InvalidSpec(f"--when {options.when!r} raised {type(error).__name__}: {error}", line=1) from None
+            raise InvalidSpec(f"--when {options.when!r} raised {told(error)}", line=1) from None
         if not holds:
             self.draft.skipped = f"{options.when} is false"
         return holds
@@ -295,7 +296,7 @@ class Running:
         text = "".join(traceback.format_exception(error))
         self.output(self.session.redactor.text(text))
         return ToolFailed(
-            f"{type(error).__name__}: {error}",
+            told(error),
             hint=f"this is a fault of {self.step.magic} itself; the step's log has the traceback",
         )
 
@@ -315,8 +316,8 @@ class _Attempt:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         ours = error if isinstance(error, RunbookError) else None
-        told = ours or (ToolFailed(f"{type(error).__name__}: {error}") if error else None)
-        self.draft.tried(self.started, told)
+        cause = ours or (ToolFailed(told(error)) if error else None)
+        self.draft.tried(self.started, cause)
         final = isinstance(ours, (BadInput, Interrupted, NotApproved, StalePlan)) or self.stop.error is not None
         if ours is None or self.last or final:
             return False

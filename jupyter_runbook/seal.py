@@ -11,7 +11,10 @@ from jupyter_runbook.secret.redact import Redactor
 from jupyter_runbook.secret.weak import revealed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_runbook.record import ChangeRecord, ErrorRecord, StepRecord
+    from jupyter_runbook.secret.span import Span
 
 __all__ = ["SIZE_LIMIT", "seal"]
 
@@ -74,7 +77,7 @@ def seal(draft: StepRecord, redactor: Redactor, names: Redactor | None = None, s
 
 
 class _Sparing(Redactor):
-    """Redacts what is a line of the cell's own source as names are, and all else as texts."""
+    """Redacts what stands in the cell's own source as names are, and all else as texts."""
 
     def __init__(self, texts: Redactor, names: Redactor, source: str) -> None:
         super().__init__()
@@ -82,14 +85,10 @@ class _Sparing(Redactor):
         self._as_names = names
         self._source = source
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, spare: Callable[[Span], bool] | None = None) -> str:
         """See `Redactor.text`."""
-        clean = self._as_names.text(text)
-        if revealed() is None:
-            return clean
-        return "".join(
-            line if self._is_own(line) else self._texts.text(line) for line in clean.splitlines(keepends=True)
-        )
+        clean = self._as_names.text(text, spare)
+        return clean if revealed() is None else self._texts.text(clean, lambda span: self._is_own(clean, span))
 
     def value(self, value: Any) -> Any:
         """See `Redactor.value`."""
@@ -101,10 +100,24 @@ class _Sparing(Redactor):
         own = isinstance(item, str) and any(f"{key}{sep}{item}" in self._source for sep in (": ", "="))
         return self._as_names.text(item) if own else self.value(item)
 
-    def _is_own(self, line: str) -> bool:
-        # A diff's line has a sign and a key of ours before what it shows.
-        shown = line.strip().lstrip("+-").strip()
-        return any(len(one.split()) > 1 and one in self._source for one in (shown, shown.partition(": ")[2]))
+    def _is_own(self, text: str, span: Span) -> bool:
+        """Tell whether the cell has a hit with what stands around it: it is an ordinary word there."""
+        start = max(map(text[: span.start].rfind, _SPACES)) + 1
+        end = min(at if (at := text.find(one, span.end)) >= 0 else len(text) for one in _SPACES)
+        word = text[start:end].strip(_AROUND)
+        if len(word) > span.end - span.start and word in self._source:
+            return True
+        before = text[:start].rsplit(maxsplit=1)[-1:]
+        after = text[end:].split(maxsplit=1)[:1]
+        beside = [f"{one.lstrip('+-')} {text[start:end]}" for one in before] + [
+            f"{text[start:end]} {one}" for one in after
+        ]
+        return any(one.strip() != text[start:end] and one in self._source for one in beside)
+
+
+# What a word stands between; and what is no part of it at its ends.
+_SPACES = (" ", "\n", "\t")
+_AROUND = "'\"`,;:()[]{}<>+"
 
 
 def _short(text: str, limit: int = TEXT_LIMIT) -> str:

@@ -41,7 +41,7 @@ def run(step: Step, session: Session, live: Live | None = None) -> Done:
     """
     running = Running(step, session, live or Live())
     result: Result | None = None
-    with running.interrupts, reveals():
+    with running.interrupts, reveals(step.source or step.body):
         with running.telling():
             provider = load(step.point)
             options = running.options(provider)

@@ -146,7 +146,13 @@ def pipelining(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_secrets_of_other_tests() -> None:
     """Forget the secrets of other tests: a process knows its secrets for as long as it lives."""
     secret._known.clear()
-    for known in (secret.weak._texts, secret.weak._stands, secret.weak._later, secret.weak._revealed):
+    for known in (
+        secret.weak._texts,
+        secret.weak._stands,
+        secret.weak._later,
+        secret.weak._revealed,
+        secret._names,
+    ):
         known.clear()
 
 

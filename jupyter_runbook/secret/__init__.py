@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 from jupyter_runbook.secret import weak
 from jupyter_runbook.secret.names import MASK, is_secret_name
-from jupyter_runbook.secret.weak import LEAST, WORD
+from jupyter_runbook.secret.weak import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ __all__ = [
     "can_be_secret",
     "is_secret_name",
     "known",
+    "names_in_masks",
     "no_masks",
     "sealed",
     "secret_by_name",
@@ -29,11 +30,12 @@ __all__ = [
     "take_environment",
 ]
 
-# Every secret that this process has held, by value: its text is scrubbed from outputs for as long as the process lives,
-# also after the variable that held it is gone.
-_known: dict[str, str] = {}
+_known = weak.KNOWN
 
 _masks_allowed: ContextVar[bool] = ContextVar("masks_allowed", default=True)
+
+
+_names: set[str] = set()
 
 
 class Secret:
@@ -67,6 +69,7 @@ class Secret:
         self.__value = value
         self.name = name
         _known.setdefault(value, name)
+        _names.add(name)
 
     def reveal(self) -> str:
         """Return the text itself, to be handed to what needs it and kept nowhere."""
@@ -125,6 +128,11 @@ def known(*, names: bool = False) -> dict[str, str]:
         See `jupyter_runbook.secret.weak.hidden`.
     """
     return weak.hidden(_known, names=names)
+
+
+def names_in_masks() -> set[str]:
+    """Return the names of the secrets that this process has held."""
+    return _names
 
 
 # A text as common as this would be scrubbed from where it means something else.
@@ -187,12 +195,12 @@ def secrets_in(value: Any) -> list[Secret]:
 def take_environment() -> None:
     """Take what the environment's variables with a secret's name hold for secrets: ``OS_PASSWORD``, ``GITHUB_TOKEN``.
 
-    A plain word is left out, for it would be masked wherever it stands; so is the path of a file, which is no secret.
+    The path of a file is left out, which is no secret. So is what is shorter than four characters.
     """
     for name, value in os.environ.items():
-        word = value.isalpha() and len(value) <= WORD
-        if not word and not (value.startswith("/") and os.path.exists(value)):  # noqa: PTH110 -- any text at all
-            secret_by_name(name, value)
+        if value.startswith("/") and os.path.exists(value):  # noqa: PTH110 -- any text at all
+            continue
+        secret_by_name(name, value)
 
 
 def can_be_secret(text: str) -> bool:

@@ -9,7 +9,17 @@ from jupyter_runbook.secret.names import MASK
 from jupyter_runbook.secret.redact import Redactor
 from jupyter_runbook.secret.weak import revealed
 
-__all__ = ["Excerpt", "excerpt", "last_line", "one_line_of", "redacted", "redacted_hint", "redacted_value"]
+__all__ = [
+    "Excerpt",
+    "excerpt",
+    "last_line",
+    "one_line_of",
+    "own",
+    "redacted",
+    "redacted_hint",
+    "redacted_value",
+    "told",
+]
 
 # As long as an error's text is; what is longer stands in the log.
 LIMIT = 300
@@ -26,6 +36,17 @@ def redacted(text: str) -> str:
     return _URL.sub(r"\g<user>[secret password]", _redactor.text(text))
 
 
+def own(text: str) -> str:
+    """Return a text of our own, or of the cell's, without secrets: an ordinary word of the runbook is one in it."""
+    return _URL.sub(r"\g<user>[secret password]", _names.text(text))
+
+
+def told(error: BaseException) -> str:
+    """Return an error of somebody's code as ``KeyError: 'x'``; its kind alone where the step has a weak secret."""
+    kind = type(error).__name__
+    return f"{kind} (what it says is not kept, because {why})" if (why := revealed()) else f"{kind}: {error}"
+
+
 def redacted_hint(text: str, place: str = "") -> str:
     """Return a hint without secrets.
 
@@ -39,23 +60,23 @@ def redacted_hint(text: str, place: str = "") -> str:
     place
         Where in the user's own text what it is about stands; left out, it is in the cell.
     """
-    shown = _URL.sub(r"\g<user>[secret password]", _names.text(text))
+    shown = own(text)
     masks = [one for one in dict.fromkeys(MASK.findall(shown)) if f"[secret {one}]" not in text and one != "password"]
     return shown + "".join(f" (the name behind [secret {one}] stands in {place or 'the cell'})" for one in masks)
 
 
 def redacted_value(value: Any) -> Any:
-    """Return a JSON value without the secrets that this process holds."""
-    return _redactor.value(value)
+    """Return a JSON value without the secrets that can be masked anywhere; the record is redacted once more."""
+    return _names.value(value)
 
 
 def one_line_of(text: str) -> str:
-    """Return a text, redacted, in one line."""
-    return " ".join(redacted(text).split())
+    """Return a text of our own, redacted, in one line."""
+    return " ".join(own(text).split())
 
 
 def excerpt(text: str, limit: int = LIMIT, *, end: bool = False) -> str:
-    """Return a text, redacted, in one line of so many characters at most.
+    """Return a text, redacted, in one line of so many characters at most; see `last_line`.
 
     Parameters
     ----------
@@ -64,11 +85,11 @@ def excerpt(text: str, limit: int = LIMIT, *, end: bool = False) -> str:
     limit
         How many characters to keep.
     end
-        Whether to keep the last ones, not the first: those of an output.
+        Whether to keep the last ones, not the first.
     """
-    if end and (why := revealed()):
-        return f"not kept, for {why}"
-    line = one_line_of(text)
+    if why := revealed():
+        return f"not kept, because {why}"
+    line = " ".join(redacted(text).split())
     return line[-limit:] if end else line[:limit]
 
 
@@ -78,7 +99,7 @@ def last_line(text: str, nothing: str = "it said nothing", limit: int = LIMIT) -
     Where the step at work has a secret that can't be masked, what comes is the reason why the line is not kept.
     """
     if why := revealed():
-        return f"not kept, for {why}"
+        return f"not kept, because {why}"
     lines = [line for line in redacted(text).splitlines() if line.strip()]
     return " ".join(lines[-1].split())[:limit] if lines else nothing
 

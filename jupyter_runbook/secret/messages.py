@@ -6,6 +6,7 @@ pieces: what may be the beginning of a secret is held back, until more comes or 
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import threading
@@ -31,7 +32,7 @@ _COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 # Before these, what was printed has to be out.
 _AFTER_STREAMS = frozenset({"display_data", "execute_result", "error", "clear_output", "input_request"})
 # Those with what a cell says, of which nothing is kept where it had a secret that can't be masked.
-_KEPT = _DISPLAYS | {"stream", "error", "execute_reply", "input_request"}
+_KEPT = _DISPLAYS | _COMMS | {"stream", "error", "execute_reply", "input_request"}
 # Bytes in base64: a piece of a short secret would be found there by chance, and break them.
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
 
@@ -139,14 +140,18 @@ class Messages:
                 if of == parent:
                     del self._streams[of, name]
         text = f"[what this cell printed is not kept: {why}]"
+        if kind in _COMMS:
+            return []  # a widget's state
         if kind == "stream":
             return [(kind, {**content, "text": text + "\n"})] if fresh else []
         if kind in _DISPLAYS:
             return [(kind, {**content, "data": {"text/plain": text}, "metadata": {}})]
         if kind in ("error", "execute_reply"):
-            hides: dict[str, Any] = (
-                {"evalue": text, "traceback": [f"{content.get('ename')}: {text}"]} if "evalue" in content else {}
-            )
+            hides: dict[str, Any] = {}
+            if "evalue" in content:
+                name = str(content.get("ename"))
+                name = name if isinstance(getattr(builtins, name, None), type) else "Exception"
+                hides = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             if "payload" in content:
                 hides["payload"] = []
             return [(kind, {**self.clean(kind, content), **hides})]

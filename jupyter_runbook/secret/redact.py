@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.secret import known
+from jupyter_runbook.secret import known, names_in_masks
+from jupyter_runbook.secret.names import MASK
 from jupyter_runbook.secret.span import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jupyter_runbook.secret.search import Index
 
@@ -42,9 +43,18 @@ class Redactor:
         self._made_for: dict[str, str] = {}
         self._index: Index | None = None
 
-    def text(self, text: str) -> str:
-        """Return a text without the secrets."""
-        spans = _merged(self.spans(text))
+    def text(self, text: str, spare: Callable[[Span], bool] | None = None) -> str:
+        """Return a text without the secrets.
+
+        Parameters
+        ----------
+        text
+            The text.
+        spare
+            Tells of a secret that was found whether it stays: it is none where it stands.
+        """
+        found = self.spans(text)
+        spans = _merged(found if spare is None else [one for one in found if not spare(one)])
         return "".join(_masked(text, spans)) if spans else text
 
     def value(self, value: Any) -> Any:
@@ -65,9 +75,14 @@ class Redactor:
         return Stream(self)
 
     def spans(self, text: str) -> Iterable[Span]:
-        """Find every secret, also where two overlap."""
+        """Find every secret, also where two overlap; the name in a mask is none."""
         index = self.index
-        return index.spans(text) if index and text else ()
+        found = index.spans(text) if index and text else ()
+        if not found or "[secret " not in text:
+            return found
+        names = set(self._made_for.values()) | names_in_masks()
+        masks = [one.span() for one in MASK.finditer(text) if one[1] in names]
+        return [one for one in found if not any(start <= one.start and one.end <= end for start, end in masks)]
 
     @property
     def index(self) -> Index | None:

@@ -6,6 +6,7 @@ the text of such a word is not searched for, and what a cell prints that had it 
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
+    "KNOWN",
     "LEAST",
     "WORD",
     "begin",
@@ -43,7 +45,19 @@ PIN = 5
 
 # What stands before a secret's own place in a runbook, where it is no ordinary word: db_password = "x", Secret("x",
 # - POSTGRES_PASSWORD=x, --password x.
-_OWN_PLACE = re.compile(r"""(?P<name>\w+)["'\])]*\s*(?::[^=\n]*)?[=:(\s]\s*["']?\Z""")
+_OWN_PLACE = re.compile(r"""(?P<name>\w+)["'\])]*\s*(?::[^=\n]*)?[=:(]\s*["']?\Z|--?(?P<option>[\w-]+)\s+["']?\Z""")
+# Words of our own in each record: to mask one would make it unreadable.
+_OURS = frozenset(
+    {
+        *("changed", "create", "delete", "exit", "failed", "interrupted", "ok", "planned", "replace", "run", "skipped"),
+        *("command", "file", "handler", "host", "image", "line", "localhost", "network", "output", "play", "port"),
+        *("root", "script", "server", "service", "status", "step", "task", "tasks", "update", "volume"),
+    }
+)
+
+#: Every secret that this process has held, by value: its text is scrubbed from outputs for as long as the process
+#: lives, also after the variable that held it is gone.
+KNOWN: dict[str, str] = {}
 
 _texts: dict[str, None] = {}
 _later: list[Callable[[], Iterable[str]]] = []
@@ -55,13 +69,15 @@ _revealed: list[dict[str, str]] = []
 
 
 def is_word(text: str) -> bool:
-    """Tell whether a text may be an ordinary word: letters alone, not too many, and not capitals in between."""
+    """Tell whether a text may be an ordinary word: a few letters and no capitals within, or anything very short."""
+    if len(text) < LEAST:
+        return text.isalnum()
     return text.isalpha() and len(text) <= WORD and (text[1:].islower() or text.isupper() or len(text) == 1)
 
 
 def is_number(text: str) -> bool:
     """Tell whether a text may be a part of any number."""
-    return text.isdigit() and len(text) <= PIN
+    return text.isdecimal() and len(text) <= PIN
 
 
 def read(*sources: str) -> None:
@@ -86,7 +102,7 @@ def stands(text: str) -> bool:
     if text not in _stands:
         _stands[text] = False
         _read_now()
-        _stands[text] = any(_has(one, text) for one in list(_texts))
+        _stands[text] = text in _OURS or any(_has(one, text) for one in list(_texts))
     return _stands[text]
 
 
@@ -111,9 +127,15 @@ def hidden(known: Mapping[str, str], *, names: bool = False) -> dict[str, str]:
 
 
 @contextmanager
-def reveals() -> Iterator[None]:
-    """Note which secrets a step reveals, and forget them afterwards: what it leaves is redacted by then."""
-    mine: dict[str, str] = {}
+def reveals(source: str = "") -> Iterator[None]:
+    """Note which secrets a step reveals, and forget them afterwards: what it leaves is redacted by then.
+
+    Parameters
+    ----------
+    source
+        The cell's: one that names an environment's variable has what that holds.
+    """
+    mine = _named_in(source)
     _revealed.append(mine)
     try:
         yield
@@ -121,9 +143,16 @@ def reveals() -> Iterator[None]:
         _revealed[:] = [one for one in _revealed if one is not mine]
 
 
-def begin() -> None:
-    """Begin a cell: nothing is revealed yet."""
-    _revealed[:] = [{}]
+def begin(source: str = "") -> None:
+    """Begin a cell: nothing is revealed yet, but what it names itself; see `reveals`."""
+    _revealed[:] = [_named_in(source)]
+
+
+def _named_in(source: str) -> dict[str, str]:
+    """Return the weak secrets that the environment holds under names which a source has."""
+    names = [name for name, text in os.environ.items() if text in KNOWN and name in source and is_weak(text)]
+    words = set(re.findall(r"\w+", source)) if names else ()
+    return {os.environ[name]: KNOWN[os.environ[name]] for name in names if name in words}
 
 
 def in_step() -> bool:
@@ -152,12 +181,14 @@ def why(text: str, name: str) -> str:
 
 def told(text: str, name: str) -> str | None:
     """Return what to tell of a secret once; None where it can be masked."""
-    return f"{why(text, name)}: what a cell prints that has it is not kept" if is_weak(text) else None
+    if not is_weak(text):
+        return None
+    return f"{why(text, name)}: what a cell that uses it prints is not kept; take a longer one"
 
 
 @lru_cache(maxsize=1024)
 def _is_ordinary(text: str) -> bool:
-    return is_word(text) or is_number(text)
+    return len(text) < LEAST or is_word(text) or is_number(text)
 
 
 def _read_now() -> None:
@@ -169,6 +200,7 @@ def _has(source: str, word: str) -> bool:
     for found in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", source):
         line = source[source.rfind("\n", 0, found.start()) + 1 : found.start()]
         before = _OWN_PLACE.search(line)
-        if before is None or not (before["name"] == "Secret" or is_secret_name(before["name"])):
+        name = (before["name"] or before["option"].replace("-", "_")) if before else ""
+        if name != "Secret" and not is_secret_name(name):
             return True
     return False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
 from jupyter_runbook.secret import MASK, Secret, no_masks
+from jupyter_runbook.secret.excerpt import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +148,7 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None,
     except _LiteralError as error:
         raise InvalidSpec(str(error), **place) from None
     except Exception as error:  # noqa: BLE001 -- an expression can raise whatever the values' own methods raise
-        raise InvalidSpec(f"the template {_short(text)} raised {type(error).__name__}: {error}", **place) from None
+        raise InvalidSpec(f"the template {_short(text)} raised {told(error)}", **place) from None
     finally:
         _taken.reset(token)
     if isinstance(value, str) and (masked := MASK.search(value)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_runbook.secret import Secret, known, take_environment
+from jupyter_runbook.secret import Secret, known, take_environment, weak
 from jupyter_runbook.secret.messages import Messages, already_redacted
 from jupyter_runbook.secret.redact import Redactor
 from tests.kernel import kernel
@@ -86,8 +86,16 @@ def test_the_environment_s_secrets_are_known(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("A_CREDENTIALS", "/etc/passwd")
     monkeypatch.setenv("EDITOR_NAME", "hunter-3-hunter")
     take_environment()
-    assert known()["hunter-2-hunter"] == "DB_PASSWORD"
-    assert not {"admin", "/etc/passwd", "hunter-3-hunter"} & known().keys()
+    assert known() == {"hunter-2-hunter": "DB_PASSWORD", "admin": "SOME_TOKEN"}
+    weak.read("user = 'admin'")
+    assert known() == {"hunter-2-hunter": "DB_PASSWORD"}
+    # Who names the variable has what it holds.
+    weak.begin("!echo $SOME_TOKEN")
+    assert weak.revealed()
+    weak.begin("!echo $SOME_TOKENS")
+    assert weak.revealed() is None
+    with weak.reveals("echo ${SOME_TOKEN}"):
+        assert weak.revealed()
 
 
 # Where this is set, an ipykernel leaves out what programs print.

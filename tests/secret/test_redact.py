@@ -157,10 +157,10 @@ def test_a_word_and_a_few_digits_are_masked_where_they_stand_alone(secret: str, 
 
 
 def test_an_endless_run_of_overlaps_is_not_held_back() -> None:
-    stream = Redactor({"a1a": "x"}).stream()
+    stream = Redactor({"a1a1a": "x"}).stream()
     shown = "".join(stream.feed("a1" * 1000) for _ in range(50))
     assert shown == "[secret x]"
-    assert len(stream.held) <= 2
+    assert len(stream.held) <= 4
     assert stream.feed("b") + stream.close() == "1b"
 
 

@@ -12,7 +12,7 @@ from jupyter_runbook.errors import InvalidSpec, ToolFailed, Where
 from jupyter_runbook.record import ErrorRecord
 from jupyter_runbook.seal import seal
 from jupyter_runbook.secret import Secret, known, weak
-from jupyter_runbook.secret.excerpt import excerpt, last_line, one_line_of, redacted_hint
+from jupyter_runbook.secret.excerpt import excerpt, last_line, redacted, redacted_hint, told
 from jupyter_runbook.secret.messages import Messages, already_redacted
 from jupyter_runbook.secret.redact import Redactor
 from tests.kernel import kernel
@@ -40,6 +40,9 @@ SOURCES = {
     "os.environ['DB_PASSWORD'] = 'minerva'": False,
     "db_password = 'minerva'\nsite = 'minerva'": True,
     "minervas, Minerva, xminerva": False,
+    "docker secret inspect token minerva": True,
+    "kubectl get secret minerva": True,
+    "mysql -p minerva": True,
 }
 
 
@@ -60,6 +63,8 @@ def test_a_word_that_the_runbook_has_is_not_masked(source: str) -> None:
     [
         ("abc", "", True),
         ("7", "", True),
+        ("q7x", "", True),
+        ("localhost", "", True),
         ("üß", "", True),
         ("8443", "ports: [8443:443]", True),
         ("4711", "ports: [8443:443]", False),
@@ -97,10 +102,14 @@ def test_a_step_that_had_one_keeps_nothing_of_what_it_printed() -> None:
         assert last_line("no minerva") == "no minerva", "the step has not asked for it"
         secret.reveal()
         for said in (last_line("x\na v r e n i m"), excerpt("a v r e n i m", end=True)):
-            assert said == "not kept, for the secret db is a word that this runbook has elsewhere, and can't be masked"
-        assert one_line_of("no minerva here") == "no [secret db] here"
-        error = ToolFailed("no minerva", hint="docker volume rm minerva", resource="volume minerva")
-        assert error.lines() == ["no [secret db]", "→ docker volume rm minerva"]
+            assert (
+                said == "not kept, because the secret db is a word that this runbook has elsewhere, and can't be masked"
+            )
+        assert redacted("no minerva here") == "no [secret db] here"
+        assert told(KeyError("avrenim")).startswith("KeyError (what it says is not kept, because the secret db")
+        error = ToolFailed("volume minerva is in use", hint="docker volume rm minerva", resource="volume minerva")
+        assert error.lines() == ["volume minerva is in use", "→ docker volume rm minerva"]
+    assert told(KeyError("avrenim")) == "KeyError: 'avrenim'"
     assert last_line("no minerva") == "no minerva"
 
 
@@ -115,7 +124,7 @@ def test_a_mask_in_a_record_does_not_tell_which_word_of_the_cell_is_the_secret()
         reason="it says minerva",
         before=None,
         after={"POSTGRES_DB": "minerva", "said": "minerva", "lines": ["minerva"]},
-        diff="+image: minerva:16\n+  POSTGRES_DB: minerva\n+said: minerva\n",
+        diff="+image: 'minerva:16'\n+  POSTGRES_DB: minerva\n+said: minerva\n+path: ./minerva\n",
     )
     error = ErrorRecord("tool", "no minerva", "volume minerva", "docker volume rm minerva")
     with weak.reveals():
@@ -126,7 +135,7 @@ def test_a_mask_in_a_record_does_not_tell_which_word_of_the_cell_is_the_secret()
     (made,) = record.changes
     assert (record.name, made.resource, made.reason) == ("minerva", "volume minerva", "it says [secret db]")
     assert made.after == {"POSTGRES_DB": "minerva", "said": "[secret db]", "lines": ["[secret db]"]}
-    assert made.diff == "+image: minerva:16\n+  POSTGRES_DB: minerva\n+said: [secret db]\n"
+    assert made.diff == ("+image: 'minerva:16'\n+  POSTGRES_DB: minerva\n+said: [secret db]\n+path: ./[secret db]\n")
     assert record.error == ErrorRecord("tool", "no [secret db]", "volume minerva", "docker volume rm minerva")
 
 
@@ -154,8 +163,10 @@ def test_a_cell_that_had_one_shows_nothing() -> None:
     assert take(some, "display_data", {"data": {"image/png": "eHh4"}, "metadata": {"b": "a"}}) == [
         {"data": {"text/plain": why}, "metadata": {}}
     ]
-    (error,) = take(some, "error", {"ename": "E", "evalue": "b a", "traceback": ["b a"]})
-    assert error == {"ename": "E", "evalue": why, "traceback": [f"E: {why}"]}
+    for ename, shown in (("ValueError", "ValueError"), ("b a", "Exception"), ("print", "Exception")):
+        (error,) = take(some, "error", {"ename": ename, "evalue": "b a", "traceback": ["b a"]})
+        assert error == {"ename": shown, "evalue": why, "traceback": [f"{shown}: {why}"]}
+    assert take(some, "comm_msg", {"comm_id": "1", "data": {"state": {"value": "b a"}}}) == []
     (reply,) = take(some, "execute_reply", {"status": "ok", "payload": [{"text": "b a"}], "user_expressions": {}})
     assert reply == {"status": "ok", "payload": [], "user_expressions": {}}
     with already_redacted():
@@ -186,6 +197,25 @@ CELLS = {
     "fails": "%%shell --expect failed\necho {{ V }}; exit 3",
     "loud": "%%shell\nfor i in 1 2 3; do echo {{ V }} | base64 | rev; done >&2",
     "play": "%%ansible\n- command: rev\n  args: {stdin: '{{ V }}'}\n  register: said\n- debug: {var: said.stdout}",
+    "task that fails": "%%ansible --expect failed --retries 1 --delay 0.1\n- fail: {msg: '{{ V | reverse }}'}",
+    "diff": "%%ansible --check\n- copy: {content: '{{ V | list | join(\"\\n\") }}{{ V | reverse }}', dest: ./out}",
+    "items": (
+        "%%ansible\n- name: 'doing {{ V | reverse }}'\n  debug: {msg: x}\n  loop: '{{ [V | reverse, \"zz\"] }}'\n"
+        "  changed_when: true"
+    ),
+    "tries": "%%ansible --expect failed\n- command: echo {{ V | reverse }}\n  until: false\n  retries: 1\n  delay: 0",
+    "ignored": (
+        "%%ansible\n- command: 'false'\n  loop: ['{{ V | reverse }}']\n  ignore_errors: true\n"
+        "- assert: {that: false, fail_msg: '{{ V | reverse }}'}\n  ignore_errors: true"
+    ),
+    "no such file": "%%ansible --expect failed\n- include_tasks: '{{ V | reverse }}.yml'",
+    "when": "%%shell --when {}[V.reveal()[::-1]]\ntrue",
+    "name of an error": (
+        "class E(Exception): pass\nE.__name__ = V.reveal()[::-1]\ntry:\n    raise E\nexcept E as e:\n    print(repr(e))"
+    ),
+    "widget": "import ipywidgets\nw = ipywidgets.HTML(V.reveal()[::-1]); w",
+    "environment": "import os\nos.environ['CANARY'][::-1]",
+    "shell line": "!echo $CANARY | rev",
     "probe": "%%probe --expect failed\n- command: echo {{ V }} | rev\n  contains: nothing\n",
     "print": "print(V.reveal()[::-1])",
     "result": "V.reveal()[::-1]",
@@ -199,11 +229,13 @@ CELLS = {
 def test_a_replay_keeps_nothing_of_what_had_one(tmp_path: Path, value: str, why: str) -> None:
     before = "print('volume minerva-data of minerva')"
     cells = ["V = None", LOAD, before, *CELLS.values(), before]
-    write(tmp_path / "weak.ipynb", cells, {0: ["parameters"]})
+    raises = cells.index(CELLS["when"])
+    write(tmp_path / "weak.ipynb", cells, {0: ["parameters"], raises: ["raises-exception"]})
     place = Place(tmp_path, {"CANARY": value})
     done = place.command("jupyter", "runbook", "replay", "weak.ipynb", "-s", "V=env:CANARY")
-    assert done.code == 0, done.err
-    assert done.err.count("what a cell prints that has it is not kept") == 1, "told once"
+    assert done.code == 1, done.err
+    assert f"cells: {len(cells)} done, 1 failed" in done.out, done.out + done.err
+    assert done.err.count("what a cell that uses it prints is not kept") == 1, "told once"
     assert f"the secret V {why}" in done.err
     (worklog,) = (tmp_path / "worklogs").glob("*.ipynb")
     ran = json.loads(worklog.read_text("utf-8"))["cells"][3:]

@@ -233,7 +233,10 @@ def _places(state: AnsibleState) -> list[Path]:
 
 
 def _foreseen(row: ChangeRecord) -> str:
-    """Return what a dry run foresees, so that another change has another plan."""
+    """Return what a dry run foresees, so that another change has another plan.
+
+    There is no diff where the step has a secret that can't be masked: a digest of it would let that be tried out.
+    """
     import hashlib
 
     return f"{row.status} (diff {hashlib.sha256(row.diff.encode()).hexdigest()[:8]})" if row.diff else str(row.status)

@@ -2,7 +2,8 @@
 
 The events, in the order that they come (`inside/callback/runbook.py` sends them): ``start`` when all could be read;
 ``play`` (name, pattern, hosts), after it ``no-hosts`` where there is none; ``task`` before its first host; for each
-host ``begin``, maybe ``retry``, and ``end``; last ``stats``. ``known`` (the names in the inventory) comes where no
+host ``begin``, maybe ``retry``, and ``end``; last ``stats``. A name that was a template comes as it is written, too,
+``raw``. ``known`` (the names in the inventory) comes where no
 host is meant; ``vault`` may come at any time.
 """
 
@@ -18,7 +19,7 @@ from jupyter_runbook.record import ChangeRecord, ChangeStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Board", "Failure", "Play"]
+__all__ = ["Board", "Failure", "Play", "bare"]
 
 # What is left of what a task and an item said, of an item's name, and of a diff's side, in characters. The events have
 # more, and no secret any more: see `inside/callback/runbook.py`.
@@ -229,6 +230,31 @@ class Board:
                 seconds=event.get("seconds"),
             )
         )
+
+
+def bare(event: dict[str, Any], why: str, source: str) -> dict[str, Any]:
+    """Return an event without what tasks said, showed and made: the step has a secret that can't be masked.
+
+    Parameters
+    ----------
+    event
+        The event.
+    why
+        Why that is not kept.
+    source
+        The cell's text: the names in it are kept.
+    """
+    kept = {key: value for key, value in event.items() if key not in ("diff", "raw")}
+    if event.get("raw"):
+        kept["name"] = event["raw"]
+    if event.get("said"):
+        kept["said"] = f"what it said is not kept, because {why}"
+    if event.get("items"):
+        kept["items"] = [{**one, "name": None, "said": ""} for one in event["items"]]
+    for key in ("notify", "topics"):
+        if key in event:
+            kept[key] = [one for one in event[key] if one in source]
+    return kept
 
 
 def _said(event: Mapping[str, Any]) -> str:

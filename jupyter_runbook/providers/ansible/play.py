@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.errors import AuthFailed, InvalidSpec, RunbookError, ToolFailed, Unreachable
 from jupyter_runbook.private import open_file
 from jupyter_runbook.providers.ansible.body import LOCAL
-from jupyter_runbook.providers.ansible.events import Board, Failure
+from jupyter_runbook.providers.ansible.events import Board, Failure, bare
 from jupyter_runbook.providers.ansible.inventory import HERE, Source, revealed
 from jupyter_runbook.providers.ansible.launch import Request, private_folder
 from jupyter_runbook.providers.ansible.refusal import no_hosts, refusal, said
 from jupyter_runbook.providers.ansible.vault import keep_secret
-from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret import Secret, weak
 from jupyter_runbook.secret.excerpt import Excerpt, redacted_value
 from jupyter_runbook.ssh import AUTH, HOST_KEY
 
@@ -101,7 +101,8 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
                 ctx.output(f"[not cleared: {event['path']} on {event['host']}]\n")
             else:
                 # What follows cuts texts: they are redacted before that.
-                played.board.take(redacted_value(event))
+                event = redacted_value(event)
+                played.board.take(bare(event, why, spec.text) if (why := weak.revealed()) else event)
 
         tail = Excerpt(TAIL, end=True)
 

@@ -16,7 +16,7 @@ from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.providers.docker.credentials import credentials, every_credential, refused
 from jupyter_runbook.providers.docker.labels import BUILD
 from jupyter_runbook.secret import Secret
-from jupyter_runbook.secret.excerpt import one_line_of
+from jupyter_runbook.secret.excerpt import excerpt, one_line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -168,7 +168,7 @@ def build(engine: Engine, service: Service, ctx: Context) -> dict[str, Any]:
                     text = str(line.get("stream", ""))
                     ctx.output(text)
                     if text.strip() and not text.startswith((" --->", "Removing intermediate")):
-                        last.append(one_line_of(text))
+                        last.append(excerpt(text, 1000))
     except ToolFailed as error:
         said = f" ({' / '.join(last)})" if last else ""
         raise ToolFailed(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from jupyter_runbook.errors import NotConverged, RunbookError, Unreachable
 from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret.weak import revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,8 @@ SHARED = ("name", "within", "for", "every", "timeout")
 
 # So much of what a command says is searched, in characters.
 SAID_LIMIT = 1_000_000
+
+NOT_KEPT = "not kept"
 
 T = TypeVar("T")
 
@@ -135,7 +138,10 @@ class Check(ABC):
             raise Unreachable(f"no answer within {self.timing.timeout:g} s") from None
 
     def seen(self, values: Mapping[str, Any], wrong: Sequence[str], said: str = "") -> Seen:
-        """Return what a look saw, given what is not as it should be."""
+        """Return what a look saw, given what is not as it should be; of a step with a weak secret that alone."""
+        if why := revealed():
+            values = {name: one if isinstance(one, (bool, int, float)) else NOT_KEPT for name, one in values.items()}
+            wrong, said = [f"it is not as it should be; what it says is not kept, because {why}"] if wrong else [], ""
         return Seen(values, NotConverged("; ".join(wrong)) if wrong else None, said)
 
 

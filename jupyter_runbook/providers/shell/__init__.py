@@ -12,7 +12,7 @@ from jupyter_runbook.errors import InvalidSpec, StepError, ToolFailed
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.shell.place import Here, Place, There, places
-from jupyter_runbook.secret.excerpt import Excerpt, last_line, redacted
+from jupyter_runbook.secret.excerpt import Excerpt, last_line, own
 from jupyter_runbook.spec.cell import Cell
 from jupyter_runbook.spec.options import Option
 from jupyter_runbook.spec.script import Script, load_script
@@ -272,5 +272,5 @@ def _source_line(source: str, line: int | None) -> str:
     at = (line or 0) - Cell.first_line
     if not 0 <= at < len(lines):
         return f" at line {line}" if line else ""
-    text = redacted(lines[at]).strip()
+    text = own(lines[at]).strip()
     return f" at line {line}: {text if len(text) <= TITLE_LIMIT else text[: TITLE_LIMIT - 1] + '…'}"

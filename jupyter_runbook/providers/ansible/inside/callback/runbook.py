@@ -69,7 +69,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
         inventory = getattr(manager, "_inventory", None)
         hosts = [str(host.name) for host in inventory.get_hosts(play.hosts)] if inventory else []
         pattern = play.hosts if isinstance(play.hosts, str) else ",".join(map(str, play.hosts))
-        emit({"e": "play", "name": str(play.get_name()), "pattern": pattern, "hosts": hosts})
+        emit({"e": "play", "name": str(play.get_name()), "pattern": pattern, "hosts": hosts, **_raw(play)})
         if inventory and not hosts:
             emit({"e": "known", "names": known(inventory)})
         super().v2_playbook_on_play_start(play)
@@ -151,7 +151,8 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
     def _tell(self, task: Any, *, handler: bool = False) -> None:
         if task._uuid not in self._told:
             self._told.add(task._uuid)
-            emit({"e": "task", "t": task._uuid, "name": _name(task), "action": str(task.action), "handler": handler})
+            event = {"e": "task", "t": task._uuid, "name": _name(task), "action": str(task.action), "handler": handler}
+            emit({**event, **_raw(task)})
 
     def _end(self, result: Any, status: str, *, ignored: bool = False) -> None:
         task, host = result._task, str(result._host.name)
@@ -214,6 +215,13 @@ def _topics(task: Any) -> list[str]:
 
 def _name(task: Any) -> str:
     return str(task.get_name()).strip() or str(task.action)
+
+
+def _raw(named: Any) -> dict[str, str]:
+    """Return a play's or a task's name as it is written, where it was a template."""
+    written = named.get_ds()
+    name = str(written.get("name") or "") if hasattr(written, "get") else ""
+    return {"raw": name} if "{{" in name or "{%" in name else {}
 
 
 def _all_conditional(values: Any) -> bool:
