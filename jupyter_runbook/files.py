@@ -9,16 +9,17 @@ import os
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from jupyter_runbook.private import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = [
     "PARTIAL",
+    "expanded",
     "held",
     "is_file",
     "is_folder",
@@ -86,6 +87,11 @@ def is_file(path: Path) -> bool:
     `pathlib.Path.is_file` raises for some of these, until Python 3.14.
     """
     return os.path.isfile(path)  # noqa: PTH113 -- see above
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with a user's home in place of ``~`` or ``~USER``; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 -- pathlib's own raises where there is none
 
 
 def is_folder(path: Path) -> bool:

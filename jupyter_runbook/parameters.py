@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec, Where
 from jupyter_runbook.notebook import PARAMETERS, cell_source, tags
-from jupyter_runbook.secret import Secret
+from jupyter_runbook.secret import Secret, sealed_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ HOW = f"tag the cell that declares them with {PARAMETERS}, as papermill does"
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": type(None)}
 _SPELLED = {"list": "a list (as JSON)", "dict": "a mapping (as JSON)", "bool": "true or false"}
+_KINDS = {"list": "a list", "dict": "a mapping", "str": "a text"}
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
@@ -103,6 +104,23 @@ class Parameter:
             raise ValueError(f"takes one of {', '.join(map(str, self.choices))}, not {shown or repr(value)}")
         return value
 
+    def secret(self, value: Secret) -> Any:
+        """Return a secret that was handed over as a text, for a parameter of any type that it can be.
+
+        A list or a mapping, as JSON, is one of secrets; a number stays the secret text of a number.
+
+        Raises
+        ------
+        ValueError
+            It is of another type; or of truth values, which no secret can be.
+        """
+        read = _guess(value.reveal())
+        if isinstance(read, (list, dict)) and "str" not in self.types and _kind(read) in self.types:
+            return sealed_all(self.name, read)
+        if isinstance(read, bool) and self.types and "str" not in self.types:
+            raise ValueError("takes true or false, which no secret can be")
+        return self.check(value)
+
     def _typed(self, value: Any, shown: str | None) -> Any:
         secret = isinstance(value, Secret)
         # A number that is secret stays one: it is the text of a number.
@@ -114,7 +132,7 @@ class Parameter:
         takes = " or ".join(_SPELLED.get(kind, kind) for kind in self.types)
         # A broken mapping may have a password in it, which nobody has found there.
         hidden = isinstance(value, str) and ("dict" in self.types or value.lstrip()[:1] in ("[", "{"))
-        told = shown or ("this" if hidden else repr(value))
+        told = shown or (_KINDS.get(kind, kind) if hidden or isinstance(value, (list, dict)) else repr(value))
         raise ValueError(f"takes {takes}, not {told}")
 
 

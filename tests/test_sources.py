@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import keyring
 import keyring.backend
+import keyring.errors
 import pytest
 
+from jupyter_runbook import sources as sources_module
 from jupyter_runbook.errors import BadInput
 from jupyter_runbook.sources import read_secret
 
@@ -26,6 +28,8 @@ class Memory(keyring.backend.KeyringBackend):
         self.kept = {("db", "admin"): "ring-secret", ("db", "pw"): "own-secret"}
 
     def get_password(self, service: str, username: str) -> str | None:
+        if service == "locked":
+            raise keyring.errors.KeyringLocked("it is locked")
         return self.kept.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
@@ -41,6 +45,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "spaces").write_text(" two \n\n")
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
     monkeypatch.chdir(tmp_path)
     keyring.set_keyring(Memory())
     return tmp_path
@@ -75,11 +80,17 @@ BAD = [
     ("file:none", "none can't be read (No such file or directory)"),
     ("file:binary", "binary can't be read (it is no UTF-8)"),
     ("file:empty", "the secret pw is empty"),
-    ("file:", "can't come from 'file:'"),
+    ("file:", "file: names nothing"),
+    ("file:~no-such-user/x", "~no-such-user/x can't be read (No such file or directory)"),
+    ("file:large", "large can't be read (it is larger than 1 MiB)"),
     ("keyring:web", "the keyring has no web/pw"),
-    ("vault:x", "can't come from 'vault:x'"),
+    ("vault:x", "the secret pw: this is no source"),
+    ("keyring:locked/x", "the keyring can't be asked: it is locked"),
     ("prompt", "nobody can be asked here"),
-    ("cmd:", "can't come from 'cmd:'"),
+    ("cmd:", "cmd: names nothing"),
+    ("cmd: ", "cmd: names nothing"),
+    ("cmd:yes", "yes printed more than 1 MiB"),
+    ("cmd:sh -c 'yes >&2 & sleep 0.1; kill $!; exit 3'", "sh ended with 3: y"),
     ("cmd:no-such-program-here x", "no-such-program-here can't be started (No such file or directory)"),
     ("cmd:sh -c 'echo half-a-secret; echo locked >&2; exit 3'", "sh ended with 3: locked"),
     ("cmd:printf '\\377'", "what printf printed is no UTF-8"),
@@ -93,4 +104,16 @@ BAD = [
 def test_what_is_missing_is_told(source: str, message: str) -> None:
     with pytest.raises(BadInput, match=re.escape(message)) as caught:
         read_secret("pw", source, None)
-    assert len(caught.value.lines()) <= 3
+    assert 2 <= len(caught.value.lines()) <= 3
+
+
+def test_a_secret_that_is_typed_in_place_of_its_source_is_not_said_again() -> None:
+    with pytest.raises(BadInput) as caught:
+        read_secret("pw", "Tr0ub4dor-3", None)
+    assert "Tr0ub" not in str(caught.value)
+
+
+def test_a_program_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources_module, "PATIENCE", 0.2)
+    with pytest.raises(BadInput, match=r"sleep did not end in 0\.2 s"):
+        read_secret("pw", "cmd:sleep 100", None)

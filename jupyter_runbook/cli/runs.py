@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from jupyter_runbook.cli.say import say
+from jupyter_runbook.files import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
     from jupyter_runbook.secret import Secret
 
 __all__ = ["demo", "replay"]
+
+
+class _Seconds(click.FloatRange):
+    """More than none, and no more than there are: float() reads nan and 1e400, too."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=10**9)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the seconds."""
+        found = super().convert(value, param, ctx)
+        if found != found:  # noqa: PLR0124 -- nan is no number
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return found
 
 
 def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -38,7 +53,7 @@ def _names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list
         # fish hands over the word that is typed in place of its number.
         words = words[: int(at)] if at.isdecimal() else words[:-1] if typed else words
         runbook = next(word for word in words if word.endswith(".ipynb"))
-        known = (declared(read_notebook(Path(runbook).expanduser()), "") or {}) if words[-1].startswith("-") else {}
+        known = (declared(read_notebook(expanded(runbook)), "") or {}) if words[-1].startswith("-") else {}
     except (RunbookError, ValueError, IndexError, StopIteration):
         return []
     return [
@@ -92,12 +107,13 @@ def demo(folder: Path) -> None:
     "--secret",
     "secrets",
     multiple=True,
-    metavar="NAME=SOURCE",
+    metavar="NAME[=SOURCE]",
     help="A parameter that is secret: from env[:VARIABLE], file:PATH, keyring:SERVICE/USER, "
-    "cmd:PROGRAM ARGS or prompt.",
+    "cmd:PROGRAM ARGS or prompt; left out, from the environment where that has NAME, else a prompt. "
+    "It goes before a FILE.",
 )
 @click.option("--check", is_flag=True, help="Dry run: every step shows its plan and changes nothing; plain cells run.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Time limit of each cell.")
+@click.option("--timeout", type=_Seconds(), metavar="S", help="Time limit of each cell, in seconds.")
 @click.option("--overwrite", is_flag=True, help="Write the work log anew though it is there already.")
 def replay(
     runbook: Path,
@@ -126,7 +142,7 @@ def replay(
         worklog,
         given,
         files=files,
-        secrets=_secrets(secrets, given),
+        secrets=_sources(secrets, given),
         check=check,
         overwrite=overwrite,
         timeout=timeout,
@@ -146,20 +162,23 @@ def _given(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return given
 
 
-def _secrets(texts: Sequence[str], given: dict[str, str]) -> dict[str, Secret]:
+def _sources(texts: Sequence[str], given: dict[str, str]) -> dict[str, Callable[[], Secret]]:
+    """Return what reads each secret: not before it is known that the runbook takes it."""
+    from functools import partial
     from getpass import getpass
 
     from jupyter_runbook.errors import BadInput
     from jupyter_runbook.sources import FORMS, read_secret
 
-    found: dict[str, Secret] = {}
+    found: dict[str, Callable[[], Secret]] = {}
     for text in texts:
         name, equals, source = text.partition("=")
         if not name.isidentifier() or (equals and not source):
-            raise BadInput(f"-s takes NAME=SOURCE, not {name!r}", hint=f"a source is one of {FORMS}")
+            what = f"{name}= names no source" if name.isidentifier() else "this begins with no parameter's name"
+            raise BadInput(f"-s takes NAME=SOURCE: {what}", hint=f"a source is one of {FORMS}")
         if name in found or name in given:
             raise BadInput(f"the parameter {name} is given twice")
-        found[name] = read_secret(name, source or None, getpass if sys.stdin.isatty() else None)
+        found[name] = partial(read_secret, name, source or None, getpass if sys.stdin.isatty() else None)
     return found
 
 

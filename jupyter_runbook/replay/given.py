@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, InvalidSpec, Where
 from jupyter_runbook.parameters import HOW, Parameter, declared
-from jupyter_runbook.secret import Secret, sealed
+from jupyter_runbook.secret import Secret, is_secret_name, sealed
 from jupyter_runbook.spec.yamltext import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["parse", "values_of"]
 
@@ -21,6 +21,7 @@ def parse(
     notebook: Mapping[str, Any],
     file: str,
     values: Mapping[str, tuple[Any, Where]] | None = None,
+    secrets: Mapping[str, Secret | Callable[[], Secret]] | None = None,
 ) -> dict[str, Any]:
     """Return the values of what was given, checked against what the runbook declares.
 
@@ -31,7 +32,9 @@ def parse(
     notebook, file
         The runbook, and how errors name it.
     values
-        Values by name, and where each was given: those of files, and secrets.
+        Values of files by name, and where each was given; ``given`` and ``secrets`` go before them.
+    secrets
+        Secrets by name. What reads one is called last: it may ask a person, or run a program.
 
     Raises
     ------
@@ -39,10 +42,11 @@ def parse(
         A name that the runbook does not declare (with the nearest one), a value of another type, or one that has to be
         given and is not.
     """
-    values = values or {}
+    secrets = secrets or {}
+    values = {name: value for name, value in (values or {}).items() if name not in secrets}
     known = declared(notebook, file)
     where = Where(file)
-    names = dict.fromkeys([*values, *given])
+    names = dict.fromkeys([*values, *given, *secrets])
     if known is None and names:
         raise BadInput(
             "it takes no parameters",
@@ -52,37 +56,55 @@ def parse(
     known = known or {}
     found = {}
     for name in names:
-        place = where if name in given else values[name][1]
+        place = values[name][1] if name in values and name not in given else where
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
             what = "it" if place == where else f"the runbook {file}"
             raise BadInput(f"{what} has no parameter {name}", where=place, hint=hint)
-        try:
-            found[name] = _valued(known[name], given.get(name), values.get(name))
-        except ValueError as error:
-            raise BadInput(f"the parameter {name} {error}", where=place) from None
-    missing = [name for name, one in known.items() if one.default is None and name not in found]
+        if name not in secrets:
+            found[name] = _valued(known[name], given.get(name), values.get(name), place)
+    missing = [name for name, one in known.items() if one.default is None and name not in names]
     if missing:
         raise BadInput(
             f"it needs {', '.join(missing)}: {'they have' if len(missing) > 1 else 'it has'} no default",
             where=where,
-            hint=f"-p {missing[0]} VALUE; jupyter runbook params {file} tells what they are",
+            hint=f"{_how(missing[0])}; jupyter runbook params {file} tells what they are",
         )
+    for name, one in secrets.items():
+        secret = one if isinstance(one, Secret) else one()
+        try:
+            found[name] = known[name].secret(secret)
+        except ValueError as error:
+            raise BadInput(
+                f"the parameter {name} {error}", where=where, hint="-p or -f hands other values over"
+            ) from None
     return {name: found[name] for name in known if name in found}
 
 
-def _valued(one: Parameter, text: str | None, value: tuple[Any, Where] | None) -> Any:
+def _how(name: str) -> str:
+    """Return how a parameter is given on the command line; a secret is for no list of processes."""
+    return f"-s {name}=env:VARIABLE" if is_secret_name(name) else f"-p {name} VALUE"
+
+
+def _valued(one: Parameter, text: str | None, value: tuple[Any, Where] | None, place: Where) -> Any:
     """Return a parameter's value; what is secret by its name is so in errors, too."""
-    if text is None:
-        raw = value[0] if value else None
+    raw = value[0] if value else None
+    try:
+        if text is not None:
+            return one.check(sealed(one.name, one.read(text)))
         closed = sealed(one.name, raw)
         if isinstance(closed, Secret) and not isinstance(raw, (str, Secret)):
             # YAML has read it as a number: 0x10 would be another text.
             one.check(raw, shown=closed.mask)
         return one.check(closed)
-    read = sealed(one.name, one.read(text))
-    return one.check(read)
+    except ValueError as error:
+        quotes = text is None and isinstance(raw, (int, float)) and one.types == ("str",)
+        raise BadInput(
+            f"the parameter {one.name} {error}",
+            where=place,
+            hint="a number in quotes is a text" if quotes else None,
+        ) from None
 
 
 def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:

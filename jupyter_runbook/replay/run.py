@@ -25,7 +25,7 @@ from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from jupyter_runbook.replay.watch import Watch
     from jupyter_runbook.secret import Secret
@@ -63,7 +63,7 @@ def replay(
     parameters: Mapping[str, str] | None = None,
     *,
     files: Sequence[Path] = (),
-    secrets: Mapping[str, Secret] | None = None,
+    secrets: Mapping[str, Secret | Callable[[], Secret]] | None = None,
     check: bool = False,
     overwrite: bool = False,
     timeout: float | None = None,
@@ -82,7 +82,7 @@ def replay(
     files
         Files of parameters, YAML or JSON; a later one goes before, and ``parameters`` before all of them.
     secrets
-        Parameters that are secret, by name.
+        Parameters that are secret, by name; a function is called once all else is known to be good.
     check
         Whether every step is a dry run.
     overwrite
@@ -98,8 +98,7 @@ def replay(
         Nothing ran, and nothing was written: the message says why.
     """
     notebook = read_notebook(runbook)
-    more = {name: (secret, Where(str(runbook))) for name, secret in (secrets or {}).items()}
-    values = parse(parameters or {}, notebook, str(runbook), {**_of_files(files), **more})
+    values = parse(parameters or {}, notebook, str(runbook), _of_files(files), secrets or {})
     prepare(notebook, str(runbook))
     if worklog is None:
         worklog = default_worklog(runbook)

@@ -25,6 +25,7 @@ __all__ = [
     "names_in_masks",
     "no_masks",
     "sealed",
+    "sealed_all",
     "secret_by_name",
     "secrets_in",
     "take_environment",
@@ -164,6 +165,11 @@ def sealed(name: str, value: Any) -> Any:
         Its value, of JSON's types.
     """
     return _sealed(value, name, secret=is_secret_name(name))
+
+
+def sealed_all(name: str, value: Any) -> Any:
+    """Return a value with a `Secret` in place of each text and number in it, whatever it is called."""
+    return _sealed(value, name, secret=True)
 
 
 def _sealed(value: Any, label: str, *, secret: bool) -> Any:

@@ -11,8 +11,13 @@ MASK = re.compile(r"\[secret ([^\]\n]+)\]")
 
 # How people name what nobody should see. What ends with _FILE names the file that it is in.
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRETS?|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY"
-    r"|[A-Z0-9]*(?:PASSWORD|SECRET|TOKEN))(?:$|_(?!FILE$))",
+    r"(?:^|_)(?:PASS|PASSWDS?|PASSPHRASES?|PWD|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEYS?"
+    r"|(?:PIN|PINS|OTP|PW)$|[A-Z0-9]*(?:PASSWORD|SECRET|TOKEN)S?)(?:$|_)",
+    re.IGNORECASE,
+)
+# What is told of a secret, and is none: db_password_file, token_url, password_length.
+_OF_A_SECRET = re.compile(
+    r"_(?:FILES?|PATHS?|DIR|URLS?|URI|ENDPOINT|LENGTH|SIZE|POLICY|TTL|EXPIRY|EXPIRES|LIFETIME|TYPE|NAMES?|COUNT|VERSION)$",
     re.IGNORECASE,
 )
 
@@ -20,4 +25,6 @@ _SECRET_NAME = re.compile(
 def is_secret_name(name: str) -> bool:
     """Tell whether a variable's name says that its value is a secret."""
     # PWD alone is the working directory.
-    return name != "PWD" and _SECRET_NAME.search(name) is not None and MASK.fullmatch(f"[secret {name}]") is not None
+    if name == "PWD" or _OF_A_SECRET.search(name):
+        return False
+    return _SECRET_NAME.search(name) is not None and MASK.fullmatch(f"[secret {name}]") is not None

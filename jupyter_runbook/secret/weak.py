@@ -51,6 +51,7 @@ _OURS = frozenset(
     {
         *("changed", "create", "delete", "exit", "failed", "interrupted", "ok", "planned", "replace", "run", "skipped"),
         *("command", "file", "handler", "host", "image", "line", "localhost", "network", "output", "play", "port"),
+        *("true", "false", "none", "null", "yes", "no", "on", "off"),
         *("root", "script", "server", "service", "status", "step", "task", "tasks", "update", "volume"),
     }
 )

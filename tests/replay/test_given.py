@@ -132,13 +132,65 @@ def test_a_secret_of_any_name(place: Place) -> None:
     assert WORD not in everything(place.folder)
 
 
+TYPED = """\
+needed: str
+flag = False
+hosts = []
+creds = {}
+pin = 1
+"""
+
+
+def test_a_secret_of_each_type(place: Place) -> None:
+    values = {"F": "true", "H": '["web1-s3cret", 4711]', "C": '{"user": "me-s3cret"}', "P": "908172", "T": "x"}
+    place = Place(place.folder, values)
+    say = "print(hosts, creds, pin, [one.reveal()[:2] for one in hosts], int(pin.reveal()) % 9)"
+    write(place.folder / "a.ipynb", [TYPED, say], {0: ["parameters"]})
+    words = ["-s", "needed=env:T", "-s", "hosts=env:H", "-s", "creds=env:C", "-s", "pin=env:P"]
+    done = place.command("jupyter", "runbook", "replay", "a.ipynb", "out.ipynb", *words)
+    assert done.code == 0, done.err
+    said = place.load("out.ipynb").cells[2].outputs[0].text
+    assert said == "[[secret hosts.0], [secret hosts.1]] {'user': [secret creds.user]} [secret pin] ['we', '47'] 0\n"
+    assert not [one for one in ("s3cret", "4711", "908172") if one in everything(place.folder)]
+    for words, why in (
+        (["-s", "needed=env:T", "-s", "flag=env:F"], "the parameter flag takes true or false, which no secret can be"),
+        (["-s", "needed=env:T", "-s", "hosts=env:T"], "the parameter hosts takes a list (as JSON), not [secret hosts]"),
+    ):
+        done = place.command("jupyter", "runbook", "replay", "a.ipynb", "no.ipynb", *words)
+        assert done.code == 2
+        assert why in done.err
+
+
+def test_what_is_missing_is_asked_for_by_the_way_that_keeps_it_secret(place: Place) -> None:
+    write(place.folder / "a.ipynb", ["db_password: str", "1"], {0: ["parameters"]})
+    done = place.invoke("replay", "a.ipynb", "out.ipynb")
+    assert done.err.splitlines()[1].startswith("→ -s db_password=env:VARIABLE; jupyter runbook params a.ipynb")
+    (place.folder / "f.yml").write_text("db_password: 123456\n")
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", "-f", "f.yml")
+    assert done.err.splitlines() == [
+        "error: f.yml, line 1: the parameter db_password takes str, not [secret db_password]",
+        "→ a number in quotes is a text",
+    ]
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e400", "0", "-1", "x"])
+def test_a_time_limit_is_a_number_of_seconds(place: Place, seconds: str) -> None:
+    write(place.folder / "a.ipynb", ["1"])
+    assert place.invoke("replay", "a.ipynb", "out.ipynb", "--timeout", seconds).code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("-s word", "error: the secret word: nobody can be asked here\n→ export word before the run"),
         ("-s word=env:NO_SUCH", "error: the secret word: there is no environment variable NO_SUCH"),
-        ("-s word=vault:x", "error: the secret word can't come from 'vault:x'"),
-        ("-s word=", "error: -s takes NAME=SOURCE, not 'word'"),
+        ("-s word=prompt", "error: the secret word: nobody can be asked here\n→ -s word=env:VARIABLE, or another of"),
+        ("-s word=Tr0ub4dor-3", "error: the secret word: this is no source\n→ a source is one of"),
+        ("-s word=", "error: -s takes NAME=SOURCE: word= names no source"),
+        ("-s =env:HOME", "error: -s takes NAME=SOURCE: this begins with no parameter's name"),
+        ("-s nobody=cmd:touch,made", "error: a.ipynb: it has no parameter nobody"),
+        ("-s word=cmd:touch,made -p nobody 1", "error: a.ipynb: it has no parameter nobody"),
+        ("-s word=cmd:touch,made -p n x", "error: a.ipynb: the parameter n takes int, not 'x'"),
         ("-s word=env:HOME -p word x", "error: the parameter word is given twice"),
         ("-s n=env:HOME", "error: a.ipynb: the parameter n takes int, not [secret n]"),
         ("-p db_passwort geheim1", "error: a.ipynb: it has no parameter db_passwort\n→ did you mean db_password?"),
@@ -146,8 +198,9 @@ def test_a_secret_of_any_name(place: Place) -> None:
 )
 def test_secrets_that_can_not_be_had(place: Place, words: str, said: str) -> None:
     write(place.folder / "a.ipynb", [DECLARED, "1"], {0: ["parameters"]})
-    done = place.invoke("replay", "a.ipynb", "out.ipynb", *words.split())
+    done = place.invoke("replay", "a.ipynb", "out.ipynb", *(word.replace(",", " ") for word in words.split()))
     assert done.code == 2
+    assert not (place.folder / "made").exists(), "a source is read last"
     assert done.err.startswith(said)
     assert "geheim" not in done.err
     assert not (place.folder / "out.ipynb").exists()

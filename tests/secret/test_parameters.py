@@ -41,7 +41,7 @@ def test_what_is_secret_by_its_name_is_so_whatever_its_type() -> None:
         "password": Secret("y", name="n"),
         "more": [{"token": Secret("7", name="n")}],
     }
-    assert sealed("passwords", ["one"]) == ["one"]
+    assert sealed("passwords", ["one"]) == [Secret("one", name="n")]
     assert str(sealed("password", {"a": ["one"]})) == "{'a': [[secret password.a.0]]}"
 
 
