@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from jupyter_runbook.files import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -162,7 +164,7 @@ def _docker() -> Finding:
 def _clouds() -> Finding:
     use = "%%os"
     named = os.environ.get("OS_CLIENT_CONFIG_FILE")
-    for path in [Path(named)] if named else [Path(one).expanduser() for one in CLOUDS]:
+    for path in [Path(named)] if named else [expanded(one) for one in CLOUDS]:
         if path.is_file():
             return _clouds_in(path, use)
     where, hint = named or ", ".join(CLOUDS), "jupyter runbook sandbox up openstack, or write one"
@@ -183,7 +185,7 @@ def _clouds_in(path: Path, use: str) -> Finding:
 def _kubeconfig() -> Finding:
     use = "%%k8s"
     given = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    paths = [Path(one).expanduser() for one in given.split(os.pathsep) if one]
+    paths = [expanded(one) for one in given.split(os.pathsep) if one]
     there = [str(path) for path in paths if path.is_file()]
     if there:
         return Finding("kubeconfig", "ok", ", ".join(there), use)

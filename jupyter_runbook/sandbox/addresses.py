@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jupyter_runbook.errors import Conflict
+from jupyter_runbook.files import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -130,7 +131,7 @@ def _routes(env: Mapping[str, str] | None) -> Iterator[tuple[Network, str]]:
 def _hosts() -> Iterator[str]:
     urls = [os.environ.get(form, "") for name in _PROXIES for form in (name, name.upper())]
     for name in _CONFIGURATION:
-        path = Path(name).expanduser()
+        path = expanded(name)
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             urls += [word for line in _lines(file) for word in line.replace("=", " ").split() if "://" in word]
     for url in urls:

@@ -6,13 +6,14 @@ import json
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import Conflict
+from jupyter_runbook.files import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 __all__ = ["Sandbox", "cache_folder", "sandbox_folder"]
 
@@ -23,13 +24,13 @@ def sandbox_folder(name: str) -> Path:
     It is made by whoever needs it, and gone after ``down``.
     """
     home = "/var/lib/jupyter-runbook" if os.geteuid() == 0 else "~/.local/state/jupyter-runbook"
-    return Path(os.environ.get("RUNBOOK_SANDBOX") or f"{home}/sandbox").expanduser().resolve() / name
+    return expanded(os.environ.get("RUNBOOK_SANDBOX") or f"{home}/sandbox").resolve() / name
 
 
 def cache_folder() -> Path:
     """Return where what was fetched or built for sandboxes is kept, for the next time."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().resolve() / "jupyter-runbook"
+    return expanded(base).resolve() / "jupyter-runbook"
 
 
 class Sandbox(ABC):

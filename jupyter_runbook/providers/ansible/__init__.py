@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.files import is_file, is_folder
+from jupyter_runbook.files import expanded, is_file, is_folder
 from jupyter_runbook.plan import Action, Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.ansible.body import read_body
@@ -124,7 +124,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
         for source in spec.inventory:
             source.there(folder)
         playbook = self._playbook(spec, folder)
-        if isinstance(spec.vault, str) and not is_file(folder / Path(spec.vault).expanduser()):
+        if isinstance(spec.vault, str) and not is_file(folder / expanded(spec.vault)):
             raise InvalidSpec(
                 f"the file {spec.vault} of --vault-password-file is not there",
                 line=1,
@@ -200,7 +200,7 @@ class Ansible(Provider[AnsibleSpec, AnsibleState]):
     def _playbook(self, spec: AnsibleSpec, folder: Path) -> Path | None:
         if spec.body.kind != "playbook":
             return None
-        path = folder / Path(spec.body.values).expanduser()
+        path = folder / expanded(spec.body.values)
         if not is_file(path):
             import difflib
 

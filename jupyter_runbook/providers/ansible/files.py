@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.files import is_file, is_folder, read_bytes, read_text
+from jupyter_runbook.files import expanded, is_file, is_folder, read_bytes, read_text
 from jupyter_runbook.providers.ansible.words import MOST_VALUES, TooMuchError, Words, words_of_template
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def words_of(spec: AnsibleSpec, folder: Path, playbook: Path | None, galaxy: Pat
     for source in spec.inventory:
         # What a variable holds is data: it refers to nothing.
         if source.path and "," not in source.path:
-            files += _of_inventory(folder / Path(source.path).expanduser())
+            files += _of_inventory(folder / expanded(source.path))
     beside = playbook.parent if playbook else folder
     files += _below(beside, FOLDERS)
     if galaxy is not None:

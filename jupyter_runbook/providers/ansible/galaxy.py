@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.files import read_bytes
+from jupyter_runbook.files import expanded, read_bytes
 from jupyter_runbook.notebook import FOLDER
 from jupyter_runbook.private import own_folder
 from jupyter_runbook.process import run_program
@@ -51,7 +51,7 @@ def installed(file: str, folder: Path, ctx: Context) -> Path:
     ToolFailed
         They can't be installed; the message is ansible-galaxy's own.
     """
-    source = folder / Path(file).expanduser()
+    source = folder / expanded(file)
     try:
         content = read_bytes(source)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jupyter_runbook.files import expanded
 from jupyter_runbook.spec.template import is_template
 
 __all__ = ["no_program", "plain"]
@@ -38,7 +39,7 @@ def no_program(text: str) -> None:
         It does, or the text is not `plain`.
     """
     plain(text)
-    path = Path(text.strip()).expanduser()
+    path = expanded(text.strip())
     files = [path]
     if path.is_dir():
         files = []

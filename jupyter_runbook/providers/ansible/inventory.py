@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import plain
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.files import is_folder, is_there
+from jupyter_runbook.files import expanded, is_folder, is_there
 from jupyter_runbook.provider import Result
 from jupyter_runbook.providers.ansible.guard import no_program
 from jupyter_runbook.secret import Secret
@@ -70,7 +70,7 @@ class Source:
         """
         if self.path is None or "," in self.path:
             return
-        if not is_there(folder / Path(self.path).expanduser()):
+        if not is_there(folder / expanded(self.path)):
             near = _near(self.path, folder)
             hint = f"did you mean {near}?" if near else HINT
             raise InvalidSpec(f"the inventory {self.path} is not there", line=1, hint=hint)
@@ -86,7 +86,7 @@ class Source:
             Which of the inventories this is.
         """
         if self.path is not None:
-            return str(Path(self.path).expanduser()), None
+            return str(expanded(self.path)), None
         text = self.text if self.text is not None else _yaml(revealed(self.values))
         # Not .yml: there Ansible runs the plugin that a text of YAML names, and a variable's value runs nothing.
         suffix = "" if self.text is not None and not _is_yaml(self.text) else ".json"
@@ -210,7 +210,7 @@ def _yaml(value: Any) -> str:
 def _near(path: str, folder: Path) -> str | None:
     import difflib
 
-    parent = (folder / Path(path).expanduser()).parent
+    parent = (folder / expanded(path)).parent
     names = [one.name for one in parent.iterdir()] if is_folder(parent) else []
     found = difflib.get_close_matches(Path(path).name, names, n=1)
     return str(Path(path).with_name(found[0])) if found else None

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
+from jupyter_runbook.files import expanded
 from jupyter_runbook.providers.ansible.follow import KILLED, Ends, follow
 from jupyter_runbook.secret.excerpt import last_line
 
@@ -226,6 +227,6 @@ def _configuration(env: Mapping[str, str], cwd: Path) -> Any:
     found = []
     for path in (*named, *CONFIGURATIONS):
         with suppress(OSError):
-            status = os.stat(cwd / Path(path).expanduser())  # noqa: PTH116 -- one call for the file and its folder
+            status = os.stat(cwd / expanded(path))  # noqa: PTH116 -- one call for the file and its folder
             found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
     return found

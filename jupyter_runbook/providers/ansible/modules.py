@@ -7,6 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from jupyter_runbook.files import expanded
+
 __all__ = ["module_names"]
 
 
@@ -26,7 +28,7 @@ def module_names(folders: list[Path]) -> set[str]:
     places = [*folders, Path("~/.ansible/collections"), Path("/usr/share/ansible/collections")]
     places += [Path(one) for one in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if one]
     for place in [*places, *map(Path, sys.path)]:
-        for plugins in place.expanduser().glob("ansible_collections/*/*/plugins"):
+        for plugins in expanded(place).glob("ansible_collections/*/*/plugins"):
             prefix = f"{plugins.parent.parent.name}.{plugins.parent.name}"
             for part in ("modules", "action"):
                 found |= {f"{prefix}.{name}" for name in _names(plugins / part)}

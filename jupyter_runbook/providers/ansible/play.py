@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import AuthFailed, InvalidSpec, RunbookError, ToolFailed, Unreachable
+from jupyter_runbook.files import expanded
 from jupyter_runbook.private import open_file
 from jupyter_runbook.providers.ansible.body import LOCAL
 from jupyter_runbook.providers.ansible.events import Board, Failure, bare
@@ -22,6 +22,7 @@ from jupyter_runbook.ssh import AUTH, HOST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from jupyter_runbook.provider import Context
     from jupyter_runbook.providers.ansible.launch import Launcher
@@ -75,7 +76,7 @@ def play(spec: AnsibleSpec, state: AnsibleState, ctx: Context, launcher: Launche
         played = Played(Board(ctx.row, ctx.begun, check=check), state.folder, cell)
         arguments, burn, inventories = _arguments(spec, private)
         arguments += ["--diff", *(["--check"] if check else [])]
-        arguments.append(str(cell) if cell else str(Path(spec.body.values).expanduser()))
+        arguments.append(str(cell) if cell else str(expanded(spec.body.values)))
         request = Request(
             arguments=arguments,
             cwd=state.folder,

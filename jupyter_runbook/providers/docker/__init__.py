@@ -8,10 +8,9 @@ at a time, as the core says.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyter_runbook.files import is_there
+from jupyter_runbook.files import expanded, is_there
 from jupyter_runbook.plan import Change, Plan
 from jupyter_runbook.provider import Provider, Result
 from jupyter_runbook.providers.docker.compose.project import read_project
@@ -176,7 +175,7 @@ class Docker(Provider[DockerSpec, State]):
 
         images = dict.fromkeys(one.image for one in spec.services.values())
         offered = offers(spec.load, images, self.engine, stop)
-        kept = Path(spec.save).expanduser() if spec.save else None
+        kept = expanded(spec.save) if spec.save else None
         saved = contents(kept) if kept and is_there(kept) else None
         return Local(_builds(spec, offered, stop), offered, saved)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import ToolFailed
-from jupyter_runbook.files import replacing
+from jupyter_runbook.files import expanded, replacing
 from jupyter_runbook.providers.docker.engine import NotFound
 from jupyter_runbook.providers.docker.images import familiar
 
@@ -119,7 +119,7 @@ def contents(path: Path) -> Mapping[str, frozenset[str]]:
         The file can't be read, or is no archive of images.
     """
     try:
-        path = path.expanduser()
+        path = expanded(path)
         stamp = path.stat()
         return _contents(path, (stamp.st_ino, stamp.st_size, stamp.st_mtime_ns))
     except OSError as error:
@@ -206,7 +206,7 @@ def _written(path: Path) -> Iterator[None]:
 
 def _file(path: Path) -> Iterator[bytes]:
     try:
-        with path.expanduser().open("rb") as file:
+        with expanded(path).open("rb") as file:
             while piece := file.read(_PIECE):
                 yield piece
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import AuthFailed, BadInput, ToolFailed
+from jupyter_runbook.files import expanded
 from jupyter_runbook.secret import secret_by_name
 from jupyter_runbook.secret.excerpt import one_line_of
 
@@ -100,7 +101,7 @@ def _keep_secret(credentials: Mapping[str, Any] | None) -> None:
 
 
 def _config_file() -> Path:
-    return Path(os.environ.get("DOCKER_CONFIG") or "~/.docker", "config.json").expanduser()
+    return expanded(Path(os.environ.get("DOCKER_CONFIG") or "~/.docker", "config.json"))
 
 
 def _text(value: str | bytes) -> str:

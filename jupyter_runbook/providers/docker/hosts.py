@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_runbook.errors import InvalidSpec
+from jupyter_runbook.files import expanded
 from jupyter_runbook.inventories import hosts_of
 from jupyter_runbook.providers.docker.engine import Engine
 from jupyter_runbook.spec.template import render_text
@@ -124,7 +125,7 @@ def connect(url: str) -> Engine:
 
 
 def _config_folder(variables: Mapping[str, str]) -> Path:
-    return Path(variables.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    return expanded(variables.get("DOCKER_CONFIG") or "~/.docker")
 
 
 def _context(variables: Mapping[str, str]) -> dict[str, Any] | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import Conflict, RunbookError, ToolFailed
+from jupyter_runbook.files import expanded
 from jupyter_runbook.providers.docker.body import container_body, endpoint, files_archive, update_body
 from jupyter_runbook.providers.docker.engine import NotFound
 from jupyter_runbook.providers.docker.mounts import kept_volumes
@@ -122,7 +122,7 @@ class Work:
         """Save images into an archive."""
         from jupyter_runbook.providers.docker.archives import save
 
-        return save(self.engine, Path(operation.name).expanduser(), operation.target, self.ctx)
+        return save(self.engine, expanded(operation.name), operation.target, self.ctx)
 
     def _image(self, name: str) -> dict[str, Any] | None:
         try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.files import is_file, is_there, replacing
+from jupyter_runbook.files import expanded, is_file, is_there, replacing
 from jupyter_runbook.providers.openstack.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from jupyter_runbook.providers.openstack.body import OpenStackSpec, Wanted
     from jupyter_runbook.providers.openstack.state import CloudState
@@ -39,7 +39,7 @@ def read_local(spec: OpenStackSpec, state: CloudState) -> dict[tuple[str, str, s
 
 def path_of(text: str) -> Path:
     """Return a path as the cell has it, from the notebook's folder."""
-    return Path(text).expanduser()
+    return expanded(text)
 
 
 def key_of(text: str) -> str:

@@ -7,10 +7,10 @@ import pwd
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from jupyter_runbook.errors import StepTimeout, ToolFailed, Unreachable
+from jupyter_runbook.files import expanded
 from jupyter_runbook.providers.probe.check import Check, Seen, found, lacking, plain_text
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class File(Check):
             return Seen({}, ToolFailed(f"it can't be looked at: {error.strerror}"))
 
     def _look(self) -> Seen:
-        path = Path(plain_text(self.path)).expanduser()
+        path = expanded(plain_text(self.path))
         try:
             there = path.lstat() if self.type == "link" else path.stat()
         except (FileNotFoundError, NotADirectoryError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_runbook.bash import run_script
 from jupyter_runbook.errors import InvalidSpec, ToolFailed
-from jupyter_runbook.files import is_folder, read_text
+from jupyter_runbook.files import expanded, is_folder, read_text
 from jupyter_runbook.inventories import hosts_of, target_of
 from jupyter_runbook.remote import NO_FOLDER, run_remote
 from jupyter_runbook.secret.excerpt import excerpt
@@ -141,7 +141,7 @@ def _value(text: str, cell: Cell) -> Any:
     if value == text and text.isidentifier() and text in cell.names:
         value = cell.names[text]
     if isinstance(value, os.PathLike) or (isinstance(value, str) and value.endswith((".yml", ".yaml"))):
-        path = Path(value).expanduser()
+        path = expanded(value)
         try:
             return load_yaml(read_text(path)).data
         except (OSError, UnicodeDecodeError):
@@ -155,7 +155,7 @@ def _value(text: str, cell: Cell) -> Any:
 
 
 def _folder(text: str | None) -> Path:
-    return Path(text).expanduser() if text else Path()
+    return expanded(text) if text else Path()
 
 
 def _no_folder(folder: str | None, host: str) -> InvalidSpec:
@@ -164,7 +164,7 @@ def _no_folder(folder: str | None, host: str) -> InvalidSpec:
 
 
 def _is_there(folder: Path, path: str) -> bool:
-    full = folder / Path(path).expanduser()
+    full = folder / expanded(path)
     # A dangling link is there: the script that made it need not make it again.
     if os.path.lexists(full):
         return True

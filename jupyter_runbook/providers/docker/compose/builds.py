@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.files import is_folder
+from jupyter_runbook.files import expanded, is_folder
 from jupyter_runbook.providers.docker.model import Build
 from jupyter_runbook.providers.docker.settings import SETTINGS
 from jupyter_runbook.secret import secret_by_name
@@ -59,7 +58,7 @@ def _context(node: Node, around: Surroundings) -> str:
     text = node.text()
     if "://" in text or text.startswith("git@"):
         return text
-    path = (around.folder / Path(text).expanduser()).resolve()
+    path = (around.folder / expanded(text)).resolve()
     if not is_folder(path):
         raise node.error(f"the folder {text} is not there", hint=f"relative paths start from {around.folder.name}/")
     return str(path)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.files import is_file
+from jupyter_runbook.files import expanded, is_file
 from jupyter_runbook.providers.docker.compose.declared import Content, read_content, read_network, read_volume
 from jupyter_runbook.providers.docker.compose.extends import extended
 from jupyter_runbook.providers.docker.compose.lookup import Lookup, read_file
@@ -19,6 +18,7 @@ from jupyter_runbook.spec.placed import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
+    from pathlib import Path
 
     from jupyter_runbook.providers.docker.compose.surroundings import Surroundings
     from jupyter_runbook.providers.docker.model import Network, Service, Volume
@@ -160,7 +160,7 @@ def _path(node: Node, folder: Path) -> Path:
     text = node.text()
     if "://" in text or text.startswith("git@"):
         raise node.error("only a file of this machine can be included", hint="clone it in a step above")
-    return (folder / Path(text).expanduser()).resolve()
+    return (folder / expanded(text)).resolve()
 
 
 def _items(parts: Mapping[str, Node], key: str) -> list[Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jupyter_runbook.files import read_bytes
+from jupyter_runbook.files import expanded, read_bytes
 from jupyter_runbook.providers.docker.model import Network, Volume
 from jupyter_runbook.secret import Secret
 
@@ -39,7 +39,7 @@ def read_content(node: Node, kind: str, folder: Path, known: Mapping[str, str]) 
     one = parts[sources[0]]
     path = None
     if sources[0] == "file":
-        path = str(folder / Path(one.text()).expanduser())
+        path = str(folder / expanded(one.text()))
         try:
             text: str | Secret = read_bytes(Path(path)).decode("utf-8", "surrogateescape")
         except OSError as error:

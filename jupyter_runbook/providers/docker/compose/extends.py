@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_runbook.files import expanded
 from jupyter_runbook.providers.docker.compose.lookup import read_file
 from jupyter_runbook.providers.docker.compose.merging import merge
 from jupyter_runbook.spec.placed import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from jupyter_runbook.providers.docker.compose.lookup import Lookup
     from jupyter_runbook.spec.yamltext import Document
@@ -99,7 +100,7 @@ class _Reader:
         shown = place.value
         if not isinstance(shown, str):
             raise place.error("the path of a file is needed")
-        path = (file.folder / Path(shown).expanduser()).resolve()
+        path = (file.folder / expanded(shown)).resolve()
         if path not in self.files:
             whole = Placed.of(read_file(path, place, self.lookup, shown))
             services = whole.value.get("services")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.files import is_file, is_folder
+from jupyter_runbook.files import expanded, is_file, is_folder
 from jupyter_runbook.providers.docker.compose.composefile import read_compose_file, top_level
 from jupyter_runbook.providers.docker.compose.extends import extended
 from jupyter_runbook.providers.docker.compose.lookup import Lookup
@@ -18,6 +17,7 @@ from jupyter_runbook.providers.docker.model import DockerSpec, Network, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from jupyter_runbook.spec.cell import Cell
     from jupyter_runbook.spec.node import Node
@@ -35,14 +35,14 @@ def read_project(cell: Cell) -> DockerSpec:
     InvalidSpec
         With the line.
     """
-    folder = Path(cell.own("project_directory") or ".").expanduser().resolve()
+    folder = expanded(cell.own("project_directory") or ".").resolve()
     if not is_folder(folder):
         raise InvalidSpec(f"--project-directory: the folder {folder.name} is not there", line=1, hint="make it first")
     lookup = Lookup(folder)
     parts = top_level(extended(cell.document(literal=lookup.fill), folder, lookup))
     project = _project(cell, parts, folder, lookup.variables)
     archives = [one for one in (*(cell.own("load") or ()), cell.own("save")) if one]
-    apart = frozenset(str(Path(one).expanduser().resolve()) for one in archives)
+    apart = frozenset(str(expanded(one).resolve()) for one in archives)
     found = read_compose_file(parts, Surroundings(project, folder, lookup.variables, archives=apart), lookup)
     everything = cell.options.absent
     asleep = tuple(key for key, one in found.nodes.items() if not everything and _asleep(one, cell, lookup.variables))
@@ -76,7 +76,7 @@ def _sources(cell: Cell) -> tuple[str, ...]:
     for text in cell.own("load") or ():
         if "://" in text:
             found.append(engine_address(text, "--load"))
-        elif is_file(Path(text).expanduser()):
+        elif is_file(expanded(text)):
             found.append(text)
         else:
             raise InvalidSpec(f"--load: the archive {text} is not there", line=1, hint="--save writes one")
@@ -93,7 +93,7 @@ def _archive(cell: Cell, services: Mapping[str, Service], hosts: Mapping[str, st
     for service in services.values():
         if "@" in service.image:
             raise cell.refuse("--save", f"an archive can't keep the name {service.image}; name the image by its tag")
-    path = Path(text).expanduser()
+    path = expanded(text)
     if is_folder(path) or not is_folder(path.parent):
         what = f"{text} is a folder" if is_folder(path) else f"the folder of {text} is not there"
         raise InvalidSpec(f"--save: {what}", line=1, hint="name a file in a folder that is there: --save site.tar")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_runbook.files import is_file, read_text
+from jupyter_runbook.files import expanded, is_file, read_text
 from jupyter_runbook.providers.docker.compose.interpolate import read_env_file
 from jupyter_runbook.secret import Secret, secret_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jupyter_runbook.providers.docker.compose.declared import Content
     from jupyter_runbook.spec.node import Node
@@ -78,7 +78,7 @@ def _env_files(node: Node, around: Surroundings) -> dict[str, str | None]:
             place = parts["path"]
             required = parts["required"].flag() if "required" in parts else True
             plain = "format" in parts and parts["format"].choice("raw") == "raw"
-        path = around.folder / Path(place.text()).expanduser()
+        path = around.folder / expanded(place.text())
         if not is_file(path) and not required:
             continue
         try:
@@ -101,7 +101,7 @@ def read_labels(parts: Mapping[str, Node], around: Surroundings) -> dict[str, st
     found: dict[str, str] = {}
     for one in parts["label_file"].texts() if "label_file" in parts else ():
         try:
-            text = read_text(around.folder / Path(one).expanduser())
+            text = read_text(around.folder / expanded(one))
             found.update({name: value or "" for name, value in read_env_file(text).items()})
         except OSError as error:
             raise parts["label_file"].error(f"{error.strerror}: {one}", hint="make it in a step above") from None
