@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,12 @@ def run_line(
         return _inventory(rest[0], names)
     if command == "secret" and (len(rest) in (1, 2) or (len(rest) > 1 and rest[1].startswith("cmd:"))):
         name, *source = rest
-        if not name.isidentifier():
-            raise BadInput(f"%runbook secret: {name!r} can't be the name of a variable")
+        if name in ("--help", "-h"):
+            return HELP
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise BadInput(
+                f"%runbook secret: {name!r} can't be the name of a variable", hint="%runbook secret db_password env:PW"
+            )
         if len(source) > 1 or (source and source[0].startswith("cmd:")):
             # The words of a program's command line, as they were quoted.
             source = ["cmd:" + shlex.join([source[0].removeprefix("cmd:"), *source[1:]])]

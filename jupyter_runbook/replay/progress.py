@@ -87,8 +87,9 @@ def _told(cell: Any) -> str:
 
 
 def _because(cell: Any, found: list[StepRecord]) -> list[str]:
-    """Return why a cell did not end well: its step's error, or its own error's first line."""
+    """Return why a cell did not end well: its step's error, or its own error's first line and hint."""
     if found and (error := found[-1].error):
         return [f"{error.kind}: {error.message}", *([f"→ {error.hint}"] if error.hint else [])]
     errors = [one for one in cell.outputs if one.output_type == "error"] if not found else []
-    return [error_line(one) for one in errors[-1:]]
+    hints = [line for one in errors[-1:] for line in str(one.get("evalue")).splitlines() if line.startswith("→")]
+    return [*(error_line(one) for one in errors[-1:]), *hints[:1]]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import InvalidSpec
-from jupyter_runbook.secret import MASK, Secret, no_masks
+from jupyter_runbook.secret import MASK, Secret, is_secret_name, no_masks
 from jupyter_runbook.secret.excerpt import told
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None,
     except UndefinedError as error:
         raise InvalidSpec(
             f"{error.message or 'an undefined name'} in the template {_short(text)}",
-            hint="define it in a cell above, or in the parameters cell",
+            hint=_how_to_define(error.message or ""),
             **place,
         ) from None
     except TemplateSyntaxError as error:
@@ -158,6 +158,13 @@ def render_text(text: str, names: Mapping[str, Any], *, line: int | None = None,
             **place,
         )
     return Secret(value, name=taken[0].name) if taken else value
+
+
+def _how_to_define(message: str) -> str:
+    name = message.partition("'")[2].partition("'")[0]
+    if name.isidentifier() and is_secret_name(name):
+        return f"bind it in a cell above, %runbook secret {name}, or take it for a parameter: -s {name}=SOURCE"
+    return "define it in a cell above, or in the parameters cell"
 
 
 def is_template(text: str) -> bool:

@@ -84,6 +84,8 @@ def _install_anew(source: Path, folder: Path, parts: tuple[str, ...], ctx: Conte
         if os.path.lexists(place):
             place.rename(before)
         made.rename(place)
+    if before.is_symlink():
+        before.unlink()
     with suppress(RecursionError):  # whoever made it may have made it deeper than it can be taken away
         shutil.rmtree(before, ignore_errors=True)
 
