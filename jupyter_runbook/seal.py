@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.canonical import JSON, canonical, digest, plain
 from jupyter_runbook.record import ChangeStatus
 from jupyter_runbook.secret.redact import Redactor
-from jupyter_runbook.secret.weak import revealed
+from jupyter_runbook.secret.weak import LEAST, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,14 +105,14 @@ class _Sparing(Redactor):
         start = max(map(text[: span.start].rfind, _SPACES)) + 1
         end = min(at if (at := text.find(one, span.end)) >= 0 else len(text) for one in _SPACES)
         word = text[start:end].strip(_AROUND)
+        if span.end - span.start < LEAST:
+            # What tools said is not here; a few characters within a text of ours are our own.
+            return word != text.strip(_AROUND)
         if len(word) > span.end - span.start and word in self._source:
             return True
-        before = text[:start].rsplit(maxsplit=1)[-1:]
-        after = text[end:].split(maxsplit=1)[:1]
-        beside = [f"{one.lstrip('+-')} {text[start:end]}" for one in before] + [
-            f"{text[start:end]} {one}" for one in after
-        ]
-        return any(one.strip() != text[start:end] and one in self._source for one in beside)
+        before = [f"{one.lstrip('+-')} {word}" for one in text[:start].rsplit(maxsplit=1)[-1:]]
+        after = [f"{word} {one.strip(_AROUND)}" for one in text[end:].split(maxsplit=1)[:1]]
+        return any(one.strip() != word and one in self._source for one in (*before, *after))
 
 
 # What a word stands between; and what is no part of it at its ends.

@@ -139,6 +139,31 @@ def test_a_mask_in_a_record_does_not_tell_which_word_of_the_cell_is_the_secret()
     assert record.error == ErrorRecord("tool", "no [secret db]", "volume minerva", "docker volume rm minerva")
 
 
+@pytest.mark.parametrize(
+    ("secret", "source", "text", "shown"),
+    [
+        ("minerva", "%%shell\n: {{ V }}\nfalse minerva", "+script: ': {{ V }}\n+\n+  false minerva'", None),
+        ("minerva", "- name: start minerva\n  ping:", "localhost: start minerva: failed: no", None),
+        ("minerva", "ls ./minerva/x", "no such file './minerva/x'", None),
+        ("minerva", "volumes: {minerva: {}}", "no volume minerva", "no volume [secret s]"),
+        ("3", "exit 3", "exit status 3", None),
+        ("3", "exit 3", "3", "[secret s]"),
+        ("ab", "echo {{ V }}", "is not ab", "is not [secret s]"),
+    ],
+)
+def test_what_the_cell_has_with_what_stands_around_it_is_no_secret(
+    secret: str, source: str, text: str, shown: str | None
+) -> None:
+    weak.read(source)
+    one = Secret(secret, name="s")
+    with weak.reveals():
+        one.reveal()
+        record = seal(
+            replace(DRAFT, changes=(replace(DRAFT.changes[0], diff=text),)), Redactor(), Redactor(names=True), source
+        )
+    assert record.changes[0].diff == (shown or text)
+
+
 def test_a_hint_whose_name_is_a_secret_says_where_the_name_stands() -> None:
     Secret("s3cret-and-long", name="db")
     error = InvalidSpec("no", hint="docker volume rm s3cret-and-long", where=Where(line=7))
