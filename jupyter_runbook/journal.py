@@ -138,7 +138,7 @@ class Journal:
         user
             Who runs it.
         entry
-            What else is known: ``runbook``, ``check``, ``by_hand``.
+            What else is known: ``runbook``, ``check``, ``by_hand``, ``cells`` (the digest of `RunInfo.cells`).
         """
         self._append("run", run, at=utc(), notebook=notebook, user=user, **entry, **_process())
 
@@ -161,8 +161,8 @@ class Journal:
             if event in names and (entry := _load(line)):
                 yield entry
 
-    def told(self, ids: Collection[str]) -> tuple[dict[str, Any], set[str]]:
-        """Return the records with these ids, and the ids of all runs.
+    def told(self, ids: Collection[str]) -> tuple[dict[str, Any], dict[str, str | None]]:
+        """Return the records with these ids, and the ids of all runs, each with the digest of its cells if it has one.
 
         Raises
         ------
@@ -170,10 +170,11 @@ class Journal:
             It can't be read; see `open`.
         """
         records: dict[str, Any] = {}
-        runs = set()
+        runs: dict[str, str | None] = {}
         for event, name, line, _ in self._lines():
             if event == b"run":
-                runs.add(name.decode())
+                cells = _load(line).get("cells")
+                runs[name.decode()] = cells if isinstance(cells, str) else None
             elif event == b"end" and (step := name.decode()) in ids:
                 records[step] = _load(line).get("record")
         return records, runs

@@ -32,6 +32,7 @@ __all__ = [
     "lock_path",
     "notebook_folder",
     "notebook_path",
+    "ran",
     "read_notebook",
     "source_digest",
     "tags",
@@ -113,6 +114,10 @@ class RunInfo:
         The versions of what ran it.
     check
         Whether every step was a dry run.
+    lost
+        What of its progress nobody could be shown, and why; None where all of it was.
+    cells
+        Its code cells as they were when it began, in order: each one's id, and the SHA-256 of its source; see `ran`.
     """
 
     run: str
@@ -125,6 +130,8 @@ class RunInfo:
     parameters: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     check: bool = False
+    lost: str | None = None
+    cells: list[list[str]] = field(default_factory=list)
 
     def write(self, notebook: Any) -> None:
         """Put it into a notebook's metadata."""
@@ -134,12 +141,17 @@ class RunInfo:
     def read(cls, notebook: Mapping[str, Any]) -> Self | None:
         """Return what a notebook's metadata holds; None where no replay made it."""
         found = _ours(notebook)
-        texts = {name: found.get(name) for name in ("run", "user", "host", "started", "runbook", "ended", "status")}
+        texts = {
+            name: found.get(name) for name in ("run", "user", "host", "started", "runbook", "ended", "status", "lost")
+        }
         given: dict[str, Any] = {name: value for name, value in texts.items() if isinstance(value, str)}
         if not {"run", "user", "host", "started"} <= set(given):
             return None
         more = {name: found.get(name) for name in ("parameters", "versions")}
         given |= {name: one for name, one in more.items() if isinstance(one, dict)}
+        cells = found.get("cells")
+        if isinstance(cells, list) and all(isinstance(one, list) and [*map(type, one)] == [str, str] for one in cells):
+            given["cells"] = cells
         return cls(**{"runbook": None, **given, "check": found.get("check") is True})
 
 
@@ -281,6 +293,15 @@ def source_digest(source: str) -> str:
     import hashlib
 
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ran(notebook: Mapping[str, Any]) -> list[list[str]]:
+    """Return a notebook's code cells that say something, in order: each one's id, and the SHA-256 of its source."""
+    return [
+        [str(cell.get("id")), source_digest(source)]
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and (source := cell_source(cell)).strip()
+    ]
 
 
 def first_line(source: str) -> str:

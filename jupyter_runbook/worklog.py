@@ -112,11 +112,11 @@ class Journaled:
     records
         Those that it has, by id.
     runs
-        The ids of the runs that it knows.
+        The ids of the runs that it knows, each with the digest of the cells that it began with; None where it has none.
     """
 
     records: Mapping[str, StepRecord]
-    runs: Collection[str]
+    runs: Mapping[str, str | None]
 
     def knows(self, record: StepRecord) -> bool:
         """Tell whether it has the very record."""
@@ -287,7 +287,7 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
 
 def _journaled(path: Path, notebook: Mapping[str, Any]) -> Journaled | None:
     ids = {record.id for cell in notebook["cells"] if cell["cell_type"] == "code" for record in records(cell)}
-    if not ids:
+    if not ids and RunInfo.read(notebook) is None:
         return None
     try:
         found, runs = Journal(path.absolute().parent / FOLDER / "journal.jsonl").told(ids)

@@ -27,7 +27,7 @@ RUN = {"run": "r1", "runbook": "a.ipynb", "user": "u", "host": "h", "started": "
 
 def recorded(status: str, run: str = "r1", **parts: Any) -> dict[str, Any]:
     """Return an output with a record."""
-    record = seal(replace(DRAFT, status=Status(status), run=run, **parts), Redactor())
+    record = seal(replace(DRAFT, status=Status(status), run=run, **{"source_digest": None, **parts}), Redactor())
     return {"output_type": "display_data", "metadata": {}, "data": {MIME_TYPE: record.wire(), "text/plain": "x"}}
 
 
@@ -171,7 +171,7 @@ def test_records_that_can_not_be_read_are_left_out() -> None:
 
 def test_metadata_is_written_and_read() -> None:
     notebook: dict[str, Any] = {"metadata": {"runbook": {"frozen": ["a"]}}}
-    info = RunInfo(**RUN, parameters={"a": 1}, versions={"python": "3"}, check=True)
+    info = RunInfo(**RUN, cells=[], parameters={"a": 1}, versions={"python": "3"}, check=True)
     info.write(notebook)
     assert notebook["metadata"]["runbook"]["frozen"] == ["a"]
     assert RunInfo.read(notebook) == info

@@ -42,6 +42,7 @@ def status_text(log: WorkLog) -> str:
         till = f"to {short_time(run.ended)}" if run.ended else "and not ended"
         mode = ", a dry run," if run.check else ","
         lines.append(f"  run {run.run}{mode} by {run.user} on {run.host}, {short_time(run.started)} {till}")
+        lines += [f"  {run.lost}"] if run.lost else []
     for cell in log.cells:
         for step in cell.steps:
             seconds = f"{step.record.seconds:8.1f} s" if step.record else " " * 10

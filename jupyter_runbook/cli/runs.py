@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from jupyter_runbook.cli.say import say
+from jupyter_runbook.cli.say import say_if_heard
 from jupyter_runbook.files import expanded
 
 if TYPE_CHECKING:
@@ -185,6 +185,8 @@ def _sources(texts: Sequence[str], given: dict[str, str]) -> dict[str, Callable[
 def _watch() -> Any:
     from jupyter_runbook.replay.progress import Lines
 
+    if sys.stderr is None:  # it was closed before we began
+        return None
     if sys.stderr.isatty():
         from jupyter_runbook.replay.terminal import Board, is_capable
 
@@ -198,10 +200,10 @@ def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:
 
     log = outcome.log
     steps = counts(step.status for cell in log.cells for step in cell.steps)
-    say(f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}")
-    say(f"work log: {outcome.path}")
-    if report:
-        say(f"report: {report}")
+    lines = [f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}"]
+    lines += [f"work log: {outcome.path}", *([f"report: {report}"] if report else [])]
+    for line in lines:
+        say_if_heard(line)
     if outcome.broken:
-        say(f"error: {outcome.path}: {outcome.broken}", err=True)
+        say_if_heard(f"error: {outcome.path}: {outcome.broken}", err=True)
     click.get_current_context().exit(outcome.exit_code)

@@ -19,7 +19,7 @@ from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
 from jupyter_runbook.replay.sealing import opened
 from jupyter_runbook.secret.messages import Messages
-from jupyter_runbook.worklog import is_whole, judge
+from jupyter_runbook.worklog import is_whole, judge, records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.replay.kernel import PrivateKernel
     from jupyter_runbook.replay.manager import Manager
 
-__all__ = ["GRACE", "Client", "ShellLineFailed", "Stopped"]
+__all__ = ["GRACE", "Client", "ShellLineFailed", "ShownError", "Stopped"]
 
 #: Seconds that a cell which was interrupted gets to end by itself, so that its step can write its record.
 GRACE = 15.0
@@ -51,6 +51,10 @@ class Stopped(BaseException):
 
 class ShellLineFailed(Exception):
     """A ``!command`` in a plain cell ended with an exit code other than 0."""
+
+
+class ShownError(Exception):
+    """A cell showed an error, as ``%run`` does with a script's, and raised none."""
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
@@ -104,7 +108,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
         Raises
         ------
-        CellTimeoutError, DeadKernelError, ShellLineFailed
+        CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError
             How a cell ended, where that is no error of its own code; a cell that raises ends the run without one.
         Stopped
             Somebody stopped it.
@@ -246,9 +250,16 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             return verdict if verdict.status != "done" else _no_magic(error), error
         except DeadKernelError as error:
             return Verdict("interrupted", "the kernel died"), error
-        if self._exit_code not in (None, "0") and "raises-exception" not in tags(cell):
-            text = f"a shell line in it exited with {self._exit_code}"
-            return Verdict("failed", text), ShellLineFailed(text)
+        return self._unraised(cell)
+
+    def _unraised(self, cell: Any) -> tuple[Verdict, BaseException | None]:
+        """Return what became of a cell that raised nothing: it may have failed all the same."""
+        if "raises-exception" not in tags(cell):
+            if self._exit_code not in (None, "0"):
+                text = f"a shell line in it exited with {self._exit_code}"
+                return Verdict("failed", text), ShellLineFailed(text)
+            if shown := _shown_error(cell):
+                return Verdict("failed", shown), ShownError(shown)
         return judge(cell), None
 
     def _allowed(self, cell: Any) -> float | None:
@@ -302,6 +313,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         # Its error is known by now, and asyncio would complain of one that nobody looked at.
         if not task.cancelled():
             task.exception()
+
+
+def _shown_error(cell: Any) -> str | None:
+    """Return the error that a cell has shown and not raised; None where there is none."""
+    if records(cell):
+        return None
+    return next((f"{one.ename}: {one.evalue}" for one in cell.outputs if one.output_type == "error"), None)
 
 
 def _no_magic(error: CellExecutionError) -> Verdict:

@@ -10,11 +10,13 @@ import socket
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.canonical import digest
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import lock
 from jupyter_runbook.journal import Journal
-from jupyter_runbook.notebook import FOLDER, RunInfo, lock_path
+from jupyter_runbook.notebook import FOLDER, RunInfo, lock_path, ran
 from jupyter_runbook.record import utc
+from jupyter_runbook.replay.given import unfit
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.sealing import seal
 from jupyter_runbook.replay.watch import Watch
@@ -82,11 +84,14 @@ class RunbookEngine:
         ------
         BadInput
             Nothing ran: another replay writes this work log, or it can't be written.
-        CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped
+        CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError, Stopped
             How the run ended; the work log says so too.
         """
         from jupyter_runbook.replay.manager import Manager, local_path
 
+        for name, value in (nb.metadata.papermill.get("parameters") or {}).items():
+            if why := unfit(value):
+                raise BadInput(f"the parameter {name} can't be kept in a notebook: {why}")
         watch: Watch = options.pop("watch", None) or Watch()
         kernel = options.pop("kernel", None) or PrivateKernel(kernel_name or cls.nb_kernel_name(nb))
         claimed = options.pop("claimed", False)
@@ -153,6 +158,7 @@ def run_info(nb: Any, runbook: str | None, *, check: bool = False) -> RunInfo:
         check=check,
         parameters=dict(nb.metadata.papermill.get("parameters") or {}),
         versions={**versions(), **_versions()},
+        cells=ran(nb),
     )
 
 
@@ -161,7 +167,14 @@ def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[None]:
     """Note in the journal beside a work log that its run begins, and how it ended."""
     journal = Journal(path.parent / FOLDER / "journal.jsonl")
     try:
-        journal.run(info.run, notebook=path.name, user=info.user, runbook=info.runbook, check=info.check)
+        journal.run(
+            info.run,
+            notebook=path.name,
+            user=info.user,
+            runbook=info.runbook,
+            check=info.check,
+            cells=digest(info.cells),
+        )
     except OSError as error:
         raise _unwritable(name, error) from None
     try:
@@ -209,6 +222,8 @@ def _refuse(path: Path, name: str, *, fresh: bool) -> None:
         raise BadInput("this is a symbolic link", where=Where(name), hint="name the file itself, or take the link away")
     if path.is_dir():
         raise BadInput("this is a folder", where=Where(name), hint="name a file in it")
+    if path.exists() and not path.is_file():
+        raise BadInput("this is no regular file", where=Where(name), hint="name another one; it would be replaced")
     if fresh and path.exists():
         raise BadInput(
             "this work log is there already, and is evidence",

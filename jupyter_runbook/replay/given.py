@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import BadInput, InvalidSpec, Where
@@ -13,7 +15,7 @@ from jupyter_runbook.spec.yamltext import load_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["parse", "values_of"]
+__all__ = ["is_unicode", "parse", "unfit", "values_of"]
 
 
 def parse(
@@ -79,7 +81,34 @@ def parse(
             raise BadInput(
                 f"the parameter {name} {error}", where=where, hint="-p or -f hands other values over"
             ) from None
+    for name, value in found.items():
+        if why := unfit(value):
+            place = values[name][1] if name in values and name not in given else where
+            raise BadInput(f"the parameter {name} can't be kept in a notebook: {why}", where=place)
     return {name: found[name] for name in known if name in found}
+
+
+def unfit(value: Any) -> str | None:
+    """Return why a value can't be written as JSON that others read (RFC 8259), as a clause; None where it can."""
+    if isinstance(value, dict):
+        return next((why for item in (*value, *value.values()) if (why := unfit(item))), None)
+    if isinstance(value, list):
+        return next((why for item in value if (why := unfit(item))), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"JSON has no {value}"
+    text = value.reveal() if isinstance(value, Secret) else value
+    if isinstance(text, str) and not is_unicode(text):
+        return "it is no UTF-8"
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: half of a pair of surrogates can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _how(name: str) -> str:
@@ -107,6 +136,15 @@ def _valued(one: Parameter, text: str | None, value: tuple[Any, Where] | None, p
         ) from None
 
 
+def _of_json(text: str) -> dict[str, Any] | None:
+    """Return the mapping that a text of JSON is; None where it is no such text."""
+    try:
+        found = json.loads(text, parse_constant=float)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:
     """Return the parameters in a file's text, YAML or JSON, and where each stands.
 
@@ -118,6 +156,9 @@ def values_of(text: str, file: str) -> dict[str, tuple[Any, Where]]:
     try:
         document = load_yaml(text, quote=False)
     except InvalidSpec as error:
+        # YAML 1.1 has not all of JSON's escapes: an emoji as json.dump writes it is a pair of surrogates.
+        if (values := _of_json(text)) is not None:
+            return {name: (value, Where(file)) for name, value in values.items()}
         line = error.where.line if error.where else None
         raise BadInput(error.message, where=Where(file, line=line), hint=error.hint) from None
     if document.data is None:

@@ -167,7 +167,7 @@ def _hand_on(reader: int, name: str) -> None:
 
 
 def _write(name: str, text: str) -> None:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed, or none
         stream = getattr(sys, name)
         stream.write(text)
         stream.flush()

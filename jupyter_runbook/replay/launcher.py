@@ -9,6 +9,7 @@ This file is run by the kernel's own Python, which need have nothing of ours: it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import runpy
 import sys
@@ -52,6 +53,43 @@ def keep_private(folder: Path) -> None:
     kernelapp.IOPubThread = PrivateIOPub  # type: ignore[attr-defined]
 
 
+def nobody_types() -> None:
+    """Have shell lines read from nowhere, and tell how those ended whose output is taken: ``x = !cmd``, ``%sx``.
+
+    IPython runs ``!cmd`` on a terminal of its own, where it would wait for ever for what nobody types; and of a shell
+    line whose output is taken, it forgets the exit status.
+    """
+    import subprocess
+
+    from ipykernel import zmqshell
+    from IPython.core import interactiveshell
+    from IPython.core.getipython import get_ipython
+
+    system = interactiveshell.system  # type: ignore[attr-defined]  # what its `!cmd` calls
+
+    def deaf(cmd: str) -> Any:
+        # On a line of its own: the command may be anything that a shell reads.
+        return system(f"exec </dev/null\n{cmd}")
+
+    def getoutput(cmd: str | list[str]) -> str:
+        done = subprocess.run(
+            cmd,
+            shell=isinstance(cmd, str),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if (shell := get_ipython()) is not None:
+            # As after !cmd: minus the number of the signal, which a shell tells as 128 and more.
+            shell.user_ns["_exit_code"] = done.returncode if done.returncode <= 128 else 128 - done.returncode  # noqa: PLR2004
+        return done.stdout.decode(errors="replace")
+
+    for module in (interactiveshell, zmqshell):
+        module.system = deaf  # type: ignore[attr-defined]
+    interactiveshell.getoutput = getoutput  # type: ignore[attr-defined]
+
+
 def main() -> None:
     """Start the kernel as ``python -m ipykernel_launcher`` does, with the same command line and the same paths."""
     # Python puts a script's folder first, but a module's caller's: our neighbours here are nothing to import there.
@@ -60,6 +98,8 @@ def main() -> None:
         del sys.path[0]
     if "-f" in sys.argv[:-1]:
         keep_private(Path(sys.argv[sys.argv.index("-f") + 1]).absolute().parent)
+    with contextlib.suppress(ImportError, AttributeError):  # another version of IPython
+        nobody_types()
     if ours:
         sys.path.insert(0, "")
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)

@@ -91,6 +91,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         if self.info.status == "not-run":
             self.info.status = "interrupted"
         self.info.ended = utc()
+        self.info.lost = self.watch.lost
         self.info.write(self.nb)
         super().notebook_complete()
 

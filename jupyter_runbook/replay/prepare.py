@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import NotANotebook, Where
 from jupyter_runbook.notebook import INJECTED, cell_source
+from jupyter_runbook.replay.given import is_unicode
 from jupyter_runbook.replay.sealing import split
 from jupyter_runbook.secret.excerpt import excerpt
 
@@ -51,6 +52,9 @@ def prepare(notebook: dict[str, Any], name: str) -> None:
     notebook["nbformat_minor"] = MINOR if not isinstance(minor, int) or minor < MINOR else minor
     for cell in notebook["cells"]:
         cell["source"] = cell_source(cell)
+        if not is_unicode(cell["source"]):
+            where = Where(name, str(notebook["cells"].index(cell) + 1))
+            raise NotANotebook("its source can't be written as UTF-8", where=where, hint="take \\ud800 to \\udfff out")
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     _give_ids(notebook)

@@ -77,6 +77,14 @@ class Lines(Watch):
             self._write(f"      {one_line(line)}\n")
 
     def _write(self, text: str) -> None:
+        if self.lost is not None:
+            return
+        try:
+            self._put(text)
+        except (OSError, ValueError) as error:
+            self.lost = f"its progress could not be shown any more: {getattr(error, 'strerror', None) or error}"
+
+    def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
 

@@ -140,7 +140,14 @@ def _of_files(files: Sequence[Path]) -> dict[str, tuple[Any, Where]]:
 @contextmanager
 def _starting(kernel: PrivateKernel, watch: Watch | None) -> Iterator[PrivateKernel]:
     """Have a kernel start while what talks with it is imported; it is gone afterwards, whatever happens."""
-    run_sync(kernel.start)()
+    try:
+        run_sync(kernel.start)()
+    except OSError as error:
+        why = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        raise BadInput(
+            f"the kernel {kernel.name} can't be started: {why}",
+            hint="jupyter kernelspec list says where its specification is",
+        ) from None
     try:
         if watch:
             watch.starting()
@@ -195,11 +202,11 @@ def _check_kernel(name: str, file: str) -> None:
 def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    from jupyter_runbook.replay.client import ShellLineFailed, Stopped
+    from jupyter_runbook.replay.client import ShellLineFailed, ShownError, Stopped
 
     try:
         RunbookEngine.execute_notebook(nb, kernel_name(nb), str(worklog), progress_bar=False, **options)
-    except (CellTimeoutError, DeadKernelError, ShellLineFailed, Stopped):
+    except (CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError, Stopped):
         broken = None  # how it ended is in the work log
     except OSError as error:
         broken = f"the work log could not be written any more: {error.strerror}{_rescued(nb, worklog)}"

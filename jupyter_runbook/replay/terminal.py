@@ -87,7 +87,7 @@ class Board(Lines):
             self._live.stop()
             self._live = None
 
-    def _write(self, text: str) -> None:
+    def _put(self, text: str) -> None:
         for line in text.rstrip("\n").split("\n"):
             style = next((_BY_SIGN[one] for one in line[:12] if one in _BY_SIGN), "")
             self._console.print(Text(line, style=style, overflow="fold"))

@@ -13,6 +13,9 @@ __all__ = ["Watch"]
 class Watch:
     """Who is told of a replay's progress; this one tells nobody."""
 
+    #: Why it could not be told any more, if it could not: the run goes on without.
+    lost: str | None = None
+
     def starting(self) -> None:
         """Take note that the runbook is good, and its kernel is started."""
 
