@@ -168,7 +168,7 @@ def test_bad_input_touches_nothing(place: Place, words: str, said: str) -> None:
 
 
 def test_an_edited_record_is_told() -> None:
-    record = seal(replace(DRAFT, status=Status.OK), Redactor())
+    record = seal(replace(DRAFT, status=Status.OK, source_digest=None), Redactor())
     good = {"output_type": "display_data", "data": bundle(record), "metadata": {}}
     assert "edited" not in report_html(notebook(code("%%shell\ntrue", good)))
     edited = {**good, "data": bundle(replace(record, status=Status.CHANGED))}
