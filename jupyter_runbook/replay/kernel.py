@@ -151,6 +151,8 @@ class PrivateKernel:
                 if client is not None:
                     await _ask(client, manager.provisioner)
                 await manager.shutdown_kernel(now=True)
+            elif manager is not None:  # it could not be started
+                await manager.cleanup_resources()
         finally:
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)

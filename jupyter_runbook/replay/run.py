@@ -141,14 +141,14 @@ def _of_files(files: Sequence[Path]) -> dict[str, tuple[Any, Where]]:
 def _starting(kernel: PrivateKernel, watch: Watch | None) -> Iterator[PrivateKernel]:
     """Have a kernel start while what talks with it is imported; it is gone afterwards, whatever happens."""
     try:
-        run_sync(kernel.start)()
-    except OSError as error:
-        why = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-        raise BadInput(
-            f"the kernel {kernel.name} can't be started: {why}",
-            hint="jupyter kernelspec list says where its specification is",
-        ) from None
-    try:
+        try:
+            run_sync(kernel.start)()
+        except OSError as error:
+            why = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+            raise BadInput(
+                f"the kernel {kernel.name} can't be started: {why}",
+                hint="jupyter kernelspec list says where its specification is",
+            ) from None
         if watch:
             watch.starting()
         yield kernel

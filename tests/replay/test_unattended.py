@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,9 +172,14 @@ def test_a_kernel_that_is_not_there_and_paths_that_lead_nowhere(place: Place, mo
         json.dumps({"argv": ["/no/such/python", "{connection_file}"], "display_name": "x"})
     )
     monkeypatch.setenv("JUPYTER_PATH", str(place.folder / "share"))
+    sockets = place.folder / "tmp"
+    sockets.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(sockets))
     path = write(place.folder / "in.ipynb", ["1"])
     path.write_text(path.read_text().replace('"python3"', '"broken"'))
     done = place.invoke("replay", "in.ipynb", "out.ipynb")
+    gc.collect()  # what was not closed is told then
+    assert list(sockets.iterdir()) == []
     assert done.code == 2, done.err
     assert "the kernel broken can't be started: No such file or directory: /no/such/python" in done.err
     assert not (place.folder / "out.ipynb").exists()
