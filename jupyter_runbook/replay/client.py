@@ -15,6 +15,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
+from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
 from jupyter_runbook.registry import providers
 from jupyter_runbook.replay.sealing import opened
@@ -319,7 +320,7 @@ def _shown_error(cell: Any) -> str | None:
     """Return the error that a cell has shown and not raised; None where there is none."""
     if records(cell):
         return None
-    return next((f"{one.ename}: {one.evalue}" for one in cell.outputs if one.output_type == "error"), None)
+    return next((error_line(one) for one in cell.outputs if one.output_type == "error"), None)
 
 
 def _no_magic(error: CellExecutionError) -> Verdict:

@@ -50,11 +50,14 @@ def prepare(notebook: dict[str, Any], name: str) -> None:
     minor = notebook.get("nbformat_minor")
     # Later minor versions are read as far as they keep to this one.
     notebook["nbformat_minor"] = MINOR if not isinstance(minor, int) or minor < MINOR else minor
-    for cell in notebook["cells"]:
+    for number, cell in enumerate(notebook["cells"], 1):
         cell["source"] = cell_source(cell)
         if not is_unicode(cell["source"]):
-            where = Where(name, str(notebook["cells"].index(cell) + 1))
-            raise NotANotebook("its source can't be written as UTF-8", where=where, hint="take \\ud800 to \\udfff out")
+            raise NotANotebook(
+                "its source can't be written as UTF-8",
+                where=Where(name, str(number)),
+                hint="take \\ud800 to \\udfff out",
+            )
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     _give_ids(notebook)

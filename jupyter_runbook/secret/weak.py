@@ -177,7 +177,8 @@ def why(text: str, name: str) -> str:
     """Return why a weak secret can't be masked, as a clause."""
     if len(text) < LEAST:
         return f"the secret {name} has fewer than {LEAST} characters, and can't be masked"
-    return f"the secret {name} is a word that this runbook has elsewhere, and can't be masked"
+    where = "each record has" if text in _OURS else "this runbook has elsewhere"
+    return f"the secret {name} is a word that {where}, and can't be masked"
 
 
 def told(text: str, name: str) -> str | None:

@@ -89,6 +89,7 @@ def test_a_killed_kernel_leaves_no_arguments_on_hosts(inventory: Path, tmp_path:
             if left(inventory, "host1") == 1:
                 break
             time.sleep(0.1)
+        assert left(inventory, "host1") == 1, "the task did not begin"
         assert not [one for one in private.rglob("*") if one.is_file()], "what reaches the host is in no file"
         os.kill(me, signal.SIGKILL)
         for _ in range(100):
