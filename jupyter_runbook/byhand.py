@@ -1,7 +1,7 @@
-"""A notebook that is run by hand: what the journal keeps of its cells, so that its status is as true as a replay's.
+"""What the journal keeps of cells: of a notebook that is run by hand, and of a replay that is not over.
 
 A saved notebook does not tell of a cell whose kernel was killed while it ran, nor of one that failed before its code
-began. A replay's work log tells both by itself.
+began; and the work log of a replay is written some time after a cell has ended. The journal has both at once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import atexit
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.alive import is_alive
 from jupyter_runbook.errors import Interrupted, StepFailed
-from jupyter_runbook.journal import Journal, is_alive, readable_events
+from jupyter_runbook.journal import Journal, readable_events
 from jupyter_runbook.notebook import FOLDER, Verdict, source_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from jupyter_runbook.session import Session
 
-__all__ = ["ByHand", "Known", "known_by_hand"]
+__all__ = ["ByHand", "Known", "known_by_hand", "known_of_replay"]
 
 
 class ByHand:
@@ -67,12 +69,12 @@ class ByHand:
 
 
 class Known:
-    """What the journal knows of one cell's last run by hand.
+    """What the journal knows of one cell's last run.
 
     Parameters
     ----------
     status
-        ``done`` ``failed`` ``interrupted`` ``running``.
+        ``done`` ``failed`` ``interrupted`` ``skipped`` ``running``.
     source_digest
         The SHA-256 of the source that ran.
     """
@@ -95,16 +97,28 @@ class Known:
 
 
 def known_by_hand(path: Path) -> dict[str, Known]:
-    """Return what the journal beside a notebook knows of its cells, by their ids."""
+    """Return what the journal beside a notebook knows of its cells that were run by hand, by their ids."""
+    return _known(path, lambda entry: bool(entry.get("by_hand")) and entry.get("notebook") == path.name)
+
+
+def known_of_replay(path: Path, run: str) -> dict[str, Known]:
+    """Return what the journal beside a work log knows of the cells of a replay, by their ids."""
+    return _known(path, lambda entry: entry["id"] == run)
+
+
+def _known(path: Path, wanted: Callable[[Mapping[str, Any]], bool]) -> dict[str, Known]:
     journal = Journal(path.absolute().parent / FOLDER / "journal.jsonl")
     runs: dict[str, dict[str, Any]] = {}
+    over: set[str] = set()
     found: dict[str, Known] = {}
     owner: dict[str, str] = {}
-    for entry in readable_events(journal, "run", "cell", "cell-end", "end"):
+    for entry in readable_events(journal, "run", "run-end", "cell", "cell-end", "end"):
         record = entry.get("record") or {}
         run, cell = str(record.get("run") or entry["id"]), str(record.get("cell_id") or entry.get("cell_id"))
-        if entry["event"] == "run" and entry.get("by_hand") and entry.get("notebook") == path.name:
+        if entry["event"] == "run" and wanted(entry):
             runs[run] = entry
+        elif entry["event"] == "run-end":
+            over.add(run)
         elif entry["event"] == "cell" and run in runs:
             found[cell], owner[cell] = Known("running", str(entry.get("source_digest"))), run
         elif owner.get(cell) != run:
@@ -113,14 +127,14 @@ def known_by_hand(path: Path) -> dict[str, Known]:
             found[cell].records.append(record)
         elif entry["event"] == "cell-end" and entry.get("status") in _ENDS:
             found[cell].status = str(entry["status"])
-    alive = {run: is_alive(entry) for run, entry in runs.items() if run in owner.values()}
+    alive = {run: run not in over and is_alive(entry) is not False for run, entry in runs.items()}
     for cell, known in found.items():
-        if known.status == "running" and alive[owner[cell]] is False:
+        if known.status == "running" and not alive[owner[cell]]:
             known.status = "interrupted"
     return found
 
 
-_ENDS = ("done", "failed", "interrupted")
+_ENDS = ("done", "failed", "interrupted", "skipped")
 
 
 def _status(error: BaseException | None) -> str:

@@ -8,7 +8,7 @@ interrupted. Each line is one JSON object whose first two keys are ``event`` and
 - ``end``: the whole step record (a step that changes nothing has this line alone)
 - ``interrupted``: a later run noticed that a begin has no end
 - ``run``, ``run-end``: a replay, or a kernel's life by hand: what, who, where, and how it ended
-- ``cell``, ``cell-end``: a cell that was run by hand; their id is the run's
+- ``cell``, ``cell-end``: a cell of a run, and how it ended; their id is the run's
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ import fcntl
 import json
 import os
 import re
-import socket
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.alive import is_alive, this_process
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import write_all
 from jupyter_runbook.private import open_file
 from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from jupyter_runbook.canonical import JSON
     from jupyter_runbook.record import StepRecord
 
-__all__ = ["Begin", "Journal", "is_alive", "readable_events"]
+__all__ = ["Begin", "Journal", "readable_events"]
 
 # A line is read whole only where its first keys say that it is needed: records are long.
 _HEAD = re.compile(rb'\{"event":"(begin|end|found|interrupted|run|run-end|cell|cell-end)","id":"([^"\\]+)"')
@@ -47,7 +46,7 @@ LONGEST, MOST = 64 << 20, 4 << 30
 # Seconds that another process may hold it.
 PATIENCE = 10.0
 
-# What is lost with the machine's power does no harm: a step's own beginning is on the disk.
+# By hand, where losing it with the machine's power does no harm: a step's own beginning is on the disk.
 _LIGHT = ("cell", "cell-end")
 _STEP = (b"begin", b"end", b"found", b"interrupted")
 
@@ -111,7 +110,7 @@ class Journal:
             at=utc(),
             plan_digest=draft.plan_digest,
             user=draft.actor.user,
-            **_process(),
+            **this_process(),
         )
 
     def found(self, step: str, resource: str, identifier: str) -> None:
@@ -124,7 +123,7 @@ class Journal:
 
     def interrupted(self, begin: Begin) -> None:
         """Note that an open begin was noticed, so that it is told once."""
-        self._append("interrupted", begin.id, at=utc(), **_process())
+        self._append("interrupted", begin.id, at=utc(), **this_process())
 
     def run(self, run: str, *, notebook: str | None, user: str, **entry: JSON) -> None:
         """Note that a run has begun.
@@ -140,7 +139,7 @@ class Journal:
         entry
             What else is known: ``runbook``, ``check``, ``by_hand``, ``cells`` (the digest of `RunInfo.cells`).
         """
-        self._append("run", run, at=utc(), notebook=notebook, user=user, **entry, **_process())
+        self._append("run", run, at=utc(), notebook=notebook, user=user, **entry, **this_process())
 
     def run_end(self, run: str, status: str | None = None) -> None:
         """Note that a run has ended, and how, where that is known."""
@@ -149,6 +148,31 @@ class Journal:
     def cell(self, run: str, cell_id: str, source_digest: str) -> None:
         """Note that a cell is run by hand; it need not be on the disk before that."""
         self._append("cell", run, at=utc(), cell_id=cell_id, source_digest=source_digest)
+
+    def turn(self, run: str, *, ended: tuple[str, str] | None, begun: tuple[str, str] | None) -> None:
+        """Note how a cell of a replay ended, and that the next one begins; both are on the disk then.
+
+        Parameters
+        ----------
+        run
+            The run's id.
+        ended
+            The cell's id and its status.
+        begun
+            The cell's id and its source's digest.
+
+        Raises
+        ------
+        OSError
+            It can't be written; nor is a journal made anew of which the beginning is gone.
+        """
+        lines = []
+        if ended:
+            lines.append(_line("cell-end", run, at=utc(), cell_id=ended[0], status=ended[1]))
+        if begun:
+            lines.append(_line("cell", run, at=utc(), cell_id=begun[0], source_digest=begun[1]))
+        if lines:
+            self._write(b"".join(lines), light=False, new=False)
 
     def cell_end(self, run: str, cell_id: str, status: str) -> None:
         """Note how a cell that was run by hand ended: ``done``, ``failed``, ``interrupted``."""
@@ -225,22 +249,24 @@ class Journal:
                     self.left_out.append(number)
 
     def _append(self, event: str, step: str, **entry: JSON) -> None:
-        line = json.dumps({"event": event, "id": step, **entry}, separators=(",", ":"), ensure_ascii=False).encode()
-        with self._locked() as descriptor:
+        self._write(_line(event, step, **entry), light=event in _LIGHT)
+
+    def _write(self, lines: bytes, *, light: bool, new: bool = True) -> None:
+        with self._locked(new=new) as descriptor:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
-                write_all(descriptor, (b"\n" if torn else b"") + line + b"\n")
-                if event not in _LIGHT:
+                write_all(descriptor, (b"\n" if torn else b"") + lines)
+                if not light:
                     os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        new = not self.path.exists()
-        descriptor = self._opened(os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    def _locked(self, *, new: bool) -> Iterator[int]:
+        new = new and not self.path.exists()
+        descriptor = self._opened(os.O_RDWR | os.O_APPEND | (os.O_CREAT if new else 0))
         try:
             _flock(descriptor, self.path)
             if new:
@@ -267,6 +293,11 @@ def readable_events(journal: Journal, *wanted: str) -> Iterator[dict[str, Any]]:
         raise BadInput(f"it can't be read: {error.strerror}", where=Where(str(journal.path))) from None
 
 
+def _line(event: str, step: str, **entry: JSON) -> bytes:
+    value = {"event": event, "id": step, **entry}
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
 def _flock(descriptor: int, path: Path) -> None:
     """Lock the journal; whoever writes a line is done at once."""
     ends = time.monotonic() + PATIENCE
@@ -287,27 +318,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@cache
-def _process() -> dict[str, JSON]:
-    """Name this process so that no later one with its number is taken for it."""
-    import psutil
-
-    return {"host": socket.gethostname(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}
-
-
-def is_alive(entry: Mapping[str, Any]) -> bool | None:
-    """Tell whether the process that wrote an entry is still at work; None where it ran on another host."""
-    import psutil
-
-    if entry.get("host") != socket.gethostname():
-        return None
-    try:
-        # The clock of the boot may be set while a process runs; a second apart is the same process.
-        return abs(psutil.Process(int(entry["pid"])).create_time() - float(entry["process_started"])) < 1
-    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
-        return False
 
 
 def _load(line: bytes) -> dict[str, Any]:

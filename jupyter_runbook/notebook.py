@@ -116,6 +116,8 @@ class RunInfo:
         Whether every step was a dry run.
     lost
         What of its progress nobody could be shown, and why; None where all of it was.
+    died
+        Why its kernel was gone before the run had ended; None where it was not, or where somebody stopped the run.
     cells
         Its code cells as they were when it began, in order: each one's id, and the SHA-256 of its source; see `ran`.
     """
@@ -131,6 +133,7 @@ class RunInfo:
     versions: dict[str, str] = field(default_factory=dict)
     check: bool = False
     lost: str | None = None
+    died: str | None = None
     cells: list[list[str]] = field(default_factory=list)
 
     def write(self, notebook: Any) -> None:
@@ -142,7 +145,8 @@ class RunInfo:
         """Return what a notebook's metadata holds; None where no replay made it."""
         found = _ours(notebook)
         texts = {
-            name: found.get(name) for name in ("run", "user", "host", "started", "runbook", "ended", "status", "lost")
+            name: found.get(name)
+            for name in ("run", "user", "host", "started", "runbook", "ended", "status", "lost", "died")
         }
         given: dict[str, Any] = {name: value for name, value in texts.items() if isinstance(value, str)}
         if not {"run", "user", "host", "started"} <= set(given):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.byhand import known_by_hand
+from jupyter_runbook.byhand import known_by_hand, known_of_replay
 from jupyter_runbook.files import held
 from jupyter_runbook.journal import Journal
 from jupyter_runbook.notebook import FOLDER, RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
@@ -138,8 +138,8 @@ class WorkLog:
         Whether a replay is writing it right now.
     providers
         The names whose magics are steps.
-    by_hand
-        What the journal knows of cells that were run by hand, by id.
+    known
+        What the journal knows of cells that were run by hand, or by a replay whose end the file does not have, by id.
     journaled
         What the journal says of its records; None where there is none that can be read.
     """
@@ -148,7 +148,7 @@ class WorkLog:
     notebook: Mapping[str, Any]
     live: bool = False
     providers: Collection[str] = OWN
-    by_hand: Mapping[str, Known] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
     journaled: Journaled | None = None
 
     @cached_property
@@ -171,6 +171,8 @@ class WorkLog:
         found = {cell.status for cell in self.cells}
         if self.live or "running" in found:
             return "running"
+        if self.run and self.run.died:
+            return "failed"
         for status in ("interrupted", "failed"):
             if status in found:
                 return status
@@ -184,12 +186,12 @@ class WorkLog:
         shown = records(cell)
         found = [record for record in shown if self._is_step(record, source)]
         strays = tuple(record for record in shown if record not in found)
-        hand = self.by_hand.get(str(cell.get("id"))) if self.run is None else None
-        if hand and not hand.ran(source):
-            hand = None
-        if hand and not found:  # it was not saved since
-            found = [record for one in hand.records if (record := _read(one))]
-        verdict = self._verdict(cell, found, hand)
+        known = self.known.get(str(cell.get("id")))
+        if known and not known.ran(source):
+            known = None
+        if known and not found:  # it was not saved since
+            found = [record for one in known.records if (record := _read(one))]
+        verdict = self._verdict(cell, found, known)
         steps = tuple(_recorded(record) for record in found)
         provider = first_line(source).removeprefix("%%").partition(" ")[0]
         if not steps and first_line(source).startswith("%%") and provider in self.providers:
@@ -211,10 +213,8 @@ class WorkLog:
         if said and not (found and self.run and found[-1].run != self.run.run):
             return said
         state = _papermill(cell)
-        if said is None and self.run and state == "pending":
-            return Verdict("not-run")
-        if said is None and self.run and state == "running" and not found:
-            return Verdict("running") if self.live else Verdict("interrupted", "the replay ended while it was at work")
+        if said is None and self.run and state in ("pending", "running") and (known or not found):
+            return self._unsaid(state, known)
         seen = judge(cell)
         if known is None:
             return seen
@@ -225,6 +225,14 @@ class WorkLog:
             return Verdict(_CELL[found[-1].status])
         # A step's record is more than how its cell ended.
         return hand if hand.status in ("running", "interrupted") or seen.status in ("not-run", "done") else seen
+
+    def _unsaid(self, state: str, known: Known | None) -> Verdict:
+        """Return what became of a replay's cell whose end the file does not have: the journal may have it."""
+        if known is None and state == "pending":
+            return Verdict("not-run")
+        if known is not None and known.status not in ("running", "interrupted"):
+            return Verdict(known.status)  # type: ignore[arg-type]  # it is one of them
+        return Verdict("running") if self.live else Verdict("interrupted", "the replay ended while it was at work")
 
 
 def judge(cell: Mapping[str, Any]) -> Verdict:
@@ -281,8 +289,9 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
     # Asked first: a replay that ends between the two has written its last.
     live = held(lock_path(path))
     notebook = read_notebook(path, name)
-    by_hand = known_by_hand(path) if RunInfo.read(notebook) is None else {}
-    return WorkLog(name or str(path), notebook, live, OWN | set(providers), by_hand, _journaled(path, notebook))
+    run = RunInfo.read(notebook)
+    known = known_by_hand(path) if run is None else {} if run.ended else known_of_replay(path, run.run)
+    return WorkLog(name or str(path), notebook, live, OWN | set(providers), known, _journaled(path, notebook))
 
 
 def _journaled(path: Path, notebook: Mapping[str, Any]) -> Journaled | None:

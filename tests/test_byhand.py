@@ -74,7 +74,7 @@ def test_what_a_saved_notebook_does_not_tell(lab: Kernel, tmp_path: Path) -> Non
     [step] = [step for cell in read(tmp_path / "hand.ipynb").cells if cell.cell_id == "c1" for step in cell.steps]
     assert (step.name, step.status) == ("first", "changed")  # nobody has saved it
     one = entry(tmp_path)
-    assert (one.notebook, one.mode, one.status, one.steps) == ("hand.ipynb", "hand", "running", {"changed": 1})
+    assert (one.notebook, one.mode, one.status, one.steps) == ("hand.ipynb", "hand", "failed", {"changed": 1})
     lab.run("%%shell --name first\nfalse", {"cellId": "c1"})
     assert "c1" not in statuses(tmp_path)  # what ran is not what is saved
     lab.manager.shutdown_kernel()

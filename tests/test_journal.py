@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_runbook import journal as module
+from jupyter_runbook.alive import this_process
 from jupyter_runbook.journal import Journal
 from jupyter_runbook.seal import seal
 from tests.test_record import DRAFT, NOTHING
@@ -94,7 +94,7 @@ def test_what_a_killed_process_left_is_found_and_told_once(journal: Journal) -> 
 def test_a_process_on_another_host_can_not_be_judged(journal: Journal) -> None:
     journal.begin(DRAFT)
     text = journal.path.read_text()
-    journal.path.write_text(text.replace(module._process()["host"], "elsewhere"))  # type: ignore[arg-type]
+    journal.path.write_text(text.replace(str(this_process()["host"]), "elsewhere"))
     (begun,) = journal.open()
     assert (begun.alive, begun.host) == (None, "elsewhere")
 

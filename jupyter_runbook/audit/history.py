@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.alive import is_alive
 from jupyter_runbook.audit.status import sign
 from jupyter_runbook.display.words import one_line, short_time
-from jupyter_runbook.journal import Journal, is_alive, readable_events
+from jupyter_runbook.journal import Journal, readable_events
 from jupyter_runbook.notebook import FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["Entry", "history", "history_json", "history_text", "journals"]
 
@@ -42,7 +43,8 @@ class Entry:
     started, ended
         When (UTC); ``ended`` is None while it runs, and for a run that was killed.
     status
-        ``done``, ``failed``, ``interrupted``, ``running``; ``unknown`` for one without an end on another host.
+        ``done``, ``failed``, ``interrupted``, ``running``; ``unknown`` for one without an end on another host. A
+        notebook that is open, but of which no cell is at work, is not running.
     mode
         ``replay``, ``check`` for a dry run, ``hand``.
     steps
@@ -109,13 +111,17 @@ def _runs(path: Path) -> list[Entry]:
     runs: dict[str, Entry] = {}
     wrote: dict[str, dict[str, Any]] = {}
     last: dict[str, dict[str, str]] = {}
-    for entry in readable_events(journal, "run", "run-end", "begin", "end", "interrupted"):
+    cells: dict[str, dict[str, str]] = {}
+    for entry in readable_events(journal, "run", "run-end", "begin", "end", "interrupted", "cell", "cell-end"):
         event = entry["event"]
         if event in ("run", "run-end"):
             one = _run_of(runs, str(entry["id"]), path)
             _note(one, entry)
             if event == "run":
                 wrote[one.run] = entry
+        elif event in ("cell", "cell-end"):
+            state = "running" if event == "cell" else str(entry.get("status"))
+            cells.setdefault(str(entry["id"]), {})[str(entry.get("cell_id"))] = state
         elif event == "begin":
             one = _run_of(runs, str(entry.get("run")), path)
             _who(one, entry.get("user"), entry.get("host"), entry.get("at"))
@@ -130,7 +136,7 @@ def _runs(path: Path) -> list[Entry]:
     for name, one in runs.items():
         one.steps = dict(Counter(last.get(name, {}).values()))
         if one.status == "unknown":
-            one.status = _status(one, wrote.get(name))
+            one.status = _status(one, wrote.get(name), cells.get(name, {}))
     return list(runs.values())
 
 
@@ -154,14 +160,17 @@ def _who(one: Entry, user: Any, host: Any, at: Any) -> None:
         one.user, one.host, one.started = str(user or "unknown"), str(host or "unknown"), str(at or "")
 
 
-def _status(one: Entry, wrote: dict[str, Any] | None) -> str:
+def _status(one: Entry, wrote: dict[str, Any] | None, cells: Mapping[str, str]) -> str:
     """Return how a run ended that the journal has no word of: it runs, was killed, or was one by hand."""
     alive = is_alive(wrote) if wrote else False
-    if one.ended is None and alive is not False:
+    # A notebook that is open waits for a person; an older journal has no cells.
+    idle = one.mode == "hand" and bool(cells) and "running" not in cells.values()
+    if one.ended is None and alive is not False and not (alive and idle):
         return "running" if alive else "unknown"
-    if "interrupted" in one.steps or (one.ended is None and one.mode != "hand"):
+    broken = "interrupted" in one.steps or "running" in cells.values()
+    if broken or (one.ended is None and one.mode != "hand"):
         return "interrupted"
-    return "failed" if "failed" in one.steps else "done"
+    return "failed" if "failed" in one.steps or "failed" in cells.values() else "done"
 
 
 def _text(value: Any) -> str | None:

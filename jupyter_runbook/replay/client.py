@@ -1,34 +1,41 @@
 """Runs a notebook's cells in a kernel, one after the other, and tells truly how each one ended.
 
-nbclient does the talking; what is here is what it leaves out: the cell's id and metadata in the request, an end for
-each way to end, a stop that lets the step at work write its record, and sockets that only this user can reach.
+nbclient knows widgets and which errors a cell may have; what is here is what it leaves out: the cell's id and metadata
+in the request, every message in its order (`Channels`), an end for each way to end (`jupyter_runbook.replay.endings`),
+a stop that lets the step at work write its record, and sockets that only this user can reach.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 
-from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.notebook import INJECTED, KEY, Verdict, tags
-from jupyter_runbook.registry import providers
+from jupyter_runbook.replay.channels import Channels
+from jupyter_runbook.replay.endings import ASKED, after_error, after_success
+from jupyter_runbook.replay.outputs import Displays, Outputs
 from jupyter_runbook.replay.sealing import opened
 from jupyter_runbook.secret.messages import Messages
-from jupyter_runbook.worklog import is_whole, judge, records
+from jupyter_runbook.secret.redact import Redactor
+from jupyter_runbook.worklog import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from jupyter_runbook.replay.channels import Request
     from jupyter_runbook.replay.kernel import PrivateKernel
     from jupyter_runbook.replay.manager import Manager
 
-__all__ = ["GRACE", "Client", "ShellLineFailed", "ShownError", "Stopped"]
+__all__ = ["GRACE", "Client", "Stopped"]
 
 #: Seconds that a cell which was interrupted gets to end by itself, so that its step can write its record.
 GRACE = 15.0
@@ -36,26 +43,9 @@ GRACE = 15.0
 #: Seconds that a step gets beyond the cell's time limit, which it knows and keeps itself: its own end says more.
 SLACK = 3.0
 
-# Evaluated by the kernel after the cell's code, in the same request: the exit status of the cell's last `!command`,
-# which IPython leaves in `_exit_code`. What was seen is marked by its type, so that a later cell is not blamed for it
-# and may still read it. (ipython/ipython#12264: a shell line that fails does not fail its cell.)
-_EXIT_CODE = (
-    "(lambda names: (lambda code: "
-    "[names.update(_exit_code=type('ExitCode', (int,), {})(code)), code][1] if type(code) is int else 0)"
-    "(names.get('_exit_code')))(get_ipython().user_ns)"
-)
-
 
 class Stopped(BaseException):
     """Somebody stopped the replay: Ctrl-C, SIGTERM, or the terminal went away."""
-
-
-class ShellLineFailed(Exception):
-    """A ``!command`` in a plain cell ended with an exit code other than 0."""
-
-
-class ShownError(Exception):
-    """A cell showed an error, as ``%run`` does with a script's, and raised none."""
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
@@ -95,21 +85,23 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._handed = handed
         self._limit = limit
         self._secrets = secrets or {}
-        self._at_work: Any = None
-        self._exit_code: str | None = None
         self._signals: list[str] = []
+        # What each request's cell has shown: what a task or a thread shows later belongs to the cell that began it.
+        self._shown: dict[str, tuple[int, Outputs]] = {}
+        self._at_work: tuple[int, Outputs] | None = None
+        self._displays = Displays()
         # The kernel redacts what it says once our extension is loaded there; what it says before, only we can.
         self._messages = Messages(leave=is_whole)
         self._stopped: asyncio.Event
         self._pressed: asyncio.Event
-        self.on_cell_executed = self._remember
+        self._channels: Channels
 
     def execute(self, **_: Any) -> Any:
         """Run every cell.
 
         Raises
         ------
-        CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError
+        CellTimeoutError, DeadKernelError, CellFailed
             How a cell ended, where that is no error of its own code; a cell that raises ends the run without one.
         Stopped
             Somebody stopped it.
@@ -125,18 +117,23 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._stopped, self._pressed = asyncio.Event(), asyncio.Event()
         with self._listening():
             async with self._answering():
-                info = await self.async_wait_for_reply(self.kc.kernel_info())
+                info = await self._channels.send(self.kc.session.msg("kernel_info_request", {})).ended
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 await self._cells()
-                self.set_widgets_metadata()
+            self.set_widgets_metadata()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Take the signals that stop a program; a second one while the first is heeded stops at once."""
         loop = asyncio.get_running_loop()
         ours = []
+        terminal = _has_terminal()
 
         def take(name: str) -> None:
+            if name == "SIGHUP" and terminal and not _has_terminal():
+                # Whoever closes a window does not mean to leave a change half done.
+                self.nb_man.watch.lost = self.nb_man.watch.lost or "its terminal was closed while it ran"
+                return
             self._signals.append(name)
             (self._pressed if self._stopped.is_set() else self._stopped).set()
 
@@ -164,14 +161,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self.kc = self.km.client()
             self.kc.start_channels(stdin=False, hb=False)
             await self._unless_stopped(self._kernel.ready(self.kc, self.startup_timeout))
-            self.kc.execute = self._request
+            self._channels = Channels(self.kc, self._published, self._lost)
             yield
         except (Stopped, CellTimeoutError, DeadKernelError):
             # It was asked nicely, or can't hear any more.
             asked = False
             raise
         finally:
+            # It is read to its end: what a thread says last is heard, and a kernel that waits for us can end.
             await self._kernel.end(self.kc if asked else None)
+            if channels := getattr(self, "_channels", None):
+                channels.close()
             if self.kc is not None:
                 self.kc.stop_channels()
 
@@ -186,9 +186,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             raise Stopped(self._signals[0])
         task.result()
 
-    def _request(self, code: str, *, store_history: bool = True, stop_on_error: bool = True, **_: Any) -> str:
-        """Send a cell's code with its id and metadata, which nbclient leaves out; return the request's id."""
-        cell = self._at_work
+    def _request(self, cell: Any) -> Request:
+        """Send a cell's code with its id and metadata, which nbclient leaves out."""
         theirs = {name: value for name, value in cell.metadata.items() if name != "papermill"}
         ours = {**(theirs.get(KEY) or {}), **self._handed}
         if self._secrets and INJECTED in tags(cell):
@@ -196,21 +195,22 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         message = self.kc.session.msg(
             "execute_request",
             {
-                "code": code,
+                "code": cell.source,
                 "silent": False,
-                "store_history": store_history,
-                "user_expressions": {"exit_code": _EXIT_CODE},
+                "store_history": True,
+                "user_expressions": ASKED,
                 "allow_stdin": False,
-                "stop_on_error": stop_on_error,
+                "stop_on_error": not self._may_fail(cell),
             },
             metadata={**theirs, "cellId": cell.get("id"), KEY: ours},
         )
-        self.kc.shell_channel.send(message)
-        return str(message["header"]["msg_id"])
+        if self._at_work:
+            self._shown[str(message["header"]["msg_id"])] = self._at_work
+        return self._channels.send(message)
 
-    async def _remember(self, execute_reply: Any, **_: Any) -> None:
-        said = execute_reply["content"].get("user_expressions", {}).get("exit_code", {})
-        self._exit_code = said.get("data", {}).get("text/plain")
+    def _may_fail(self, cell: Any, error: object = None) -> bool:
+        allowed = self.allow_errors or "raises-exception" in tags(cell) or error in self.allow_error_names
+        return bool(allowed) and not self.force_raise_errors
 
     async def _cells(self) -> None:
         manager = self.nb_man
@@ -224,18 +224,21 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 continue
             if self._stopped.is_set():
                 raise Stopped(self._signals[0])
-            self._at_work, self._exit_code = cell, None
+            clean = Redactor().text
+            outputs = Outputs(cell, self._displays, partial(manager.save_soon, cell), clean)
+            manager.showing(outputs)
+            self._at_work = index, outputs
             manager.cell_start(cell, index)
-            verdict, error = await self._cell(cell, index)
+            verdict, error = await self._cell(cell)
             manager.cell_ended(cell, index, verdict)
             if isinstance(error, CellExecutionError):
                 return
             if error is not None:
                 raise error
 
-    async def _cell(self, cell: Any, index: int) -> tuple[Verdict, BaseException | None]:
+    async def _cell(self, cell: Any) -> tuple[Verdict, BaseException | None]:
         """Run one cell; return what became of it, and what ends the run, if anything does."""
-        task = asyncio.ensure_future(self.async_execute_cell(cell, index))
+        task = asyncio.ensure_future(self._reply(cell))
         late = await self._watch(task, self._allowed(cell))
         if self._stopped.is_set() and (not task.done() or task.exception()):
             await self._give_up(task)
@@ -245,23 +248,42 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             text = f"it took longer than {self._limit:g} s"
             return Verdict("failed", text), CellTimeoutError(text)
         try:
-            task.result()
+            reply = task.result()
         except CellExecutionError as error:
-            verdict = judge(cell)
-            return verdict if verdict.status != "done" else _no_magic(error), error
+            return after_error(cell, error)
         except DeadKernelError as error:
-            return Verdict("interrupted", "the kernel died"), error
-        return self._unraised(cell)
+            self.nb_man.info.died = str(error)
+            return Verdict("interrupted", str(error)), error
+        return after_success(cell, reply, may_fail=self._may_fail(cell))
 
-    def _unraised(self, cell: Any) -> tuple[Verdict, BaseException | None]:
-        """Return what became of a cell that raised nothing: it may have failed all the same."""
-        if "raises-exception" not in tags(cell):
-            if self._exit_code not in (None, "0"):
-                text = f"a shell line in it exited with {self._exit_code}"
-                return Verdict("failed", text), ShellLineFailed(text)
-            if shown := _shown_error(cell):
-                return Verdict("failed", shown), ShownError(shown)
-        return judge(cell), None
+    async def _reply(self, cell: Any) -> dict[str, Any]:
+        """Run one cell, and return its reply's content, without the secrets.
+
+        Raises
+        ------
+        CellExecutionError
+            It raised, and may not.
+        DeadKernelError
+            The kernel is gone.
+        """
+        ended: asyncio.Future[Any] = self._request(cell).ended
+        died: asyncio.Future[Any] = asyncio.ensure_future(self._kernel.died())
+        try:
+            await asyncio.wait([ended, died], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await self._channels.last_words()
+            if not ended.done():
+                raise DeadKernelError(died.result())
+            reply = ended.result()
+        finally:
+            died.cancel()
+        content = self._messages.clean("execute_reply", reply["content"])
+        cell["execution_count"] = content.get("execution_count", cell["execution_count"])
+        if content.get("status") == "error" and not self._may_fail(cell, content.get("ename")):
+            # Its outputs are in the work log, and may be long.
+            bare = NotebookNode({**cell, "outputs": []})  # type: ignore[no-untyped-call]
+            raise CellExecutionError.from_cell_and_msg(bare, content)
+        return content
 
     def _allowed(self, cell: Any) -> float | None:
         if self._limit is None:
@@ -287,24 +309,40 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             stopped.cancel()
             pressed.cancel()
 
-    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
-        """Take a message of the kernel; what a step shows while it runs is for those who watch, too."""
-        if msg["msg_type"] == "update_display_data":
-            text = msg["content"].get("data", {}).get("text/plain")
+    def _published(self, message: dict[str, Any]) -> None:
+        """Take a message that the kernel publishes; what a step shows while it runs is for those who watch, too."""
+        kind, parent = str(message["msg_type"]), str(message["parent_header"].get("msg_id", ""))
+        index, outputs = self._shown.get(parent) or self._at_work or (0, None)
+        if outputs is None:
+            return
+        if kind == "update_display_data":
+            text = message["content"].get("data", {}).get("text/plain")
             if isinstance(text, str):
                 self.nb_man.watch.cell_shown(text)
-        output = None
-        for kind, content in self._messages.take(
-            msg["msg_type"], msg["content"], msg["parent_header"].get("msg_id", "")
-        ):
-            made = {**msg, "msg_type": kind, "header": {**msg["header"], "msg_type": kind}, "content": content}
-            output = super().process_message(made, cell, cell_index)
-        return output
+        for made, content in self._messages.take(kind, message["content"], parent):
+            self._show(made, {**message, "msg_type": made, "content": content}, parent, index, outputs)
 
-    async def _check_raise_for_error(self, cell: Any, cell_index: int, exec_reply: Any) -> None:
-        if exec_reply is not None:
-            exec_reply = {**exec_reply, "content": self._messages.clean("execute_reply", exec_reply["content"])}
-        await super()._check_raise_for_error(cell, cell_index, exec_reply)
+    def _show(self, kind: str, message: dict[str, Any], parent: str, index: int, outputs: Outputs) -> None:
+        if kind.startswith("comm_"):
+            self.handle_comm_msg(outputs.cell["outputs"], message, index)
+        elif self.output_hook_stack[parent] and kind in _SHOWN:
+            # An Output widget shows it; see nbclient's own `output`.
+            hook = self.output_hook_stack[parent][-1]
+            made = {**message, "header": {**message["header"], "msg_type": kind}}
+            if kind == "clear_output":
+                hook.clear_output(outputs.cell["outputs"], made, index)
+            else:
+                hook.output(outputs.cell["outputs"], made, None, index)
+        else:
+            shown = outputs.take(kind, message["content"])
+            if shown and (self.log_output or self.stdout_file or self.stderr_file):
+                self.log_output_message(shown)
+
+    def _lost(self, count: int) -> None:
+        """Say in the cell at work that something of it is missing."""
+        if self._at_work:
+            text = f"[{count} messages of the kernel did not come: what they showed is missing here]\n"
+            self._at_work[1].take("stream", {"name": "stderr", "text": text})
 
     @staticmethod
     async def _give_up(task: asyncio.Future[Any]) -> None:
@@ -316,15 +354,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             task.exception()
 
 
-def _shown_error(cell: Any) -> str | None:
-    """Return the error that a cell has shown and not raised; None where there is none."""
-    if records(cell):
-        return None
-    return next((error_line(one) for one in cell.outputs if one.output_type == "error"), None)
+def _has_terminal() -> bool:
+    """Tell whether this process has a terminal that is there (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
-def _no_magic(error: CellExecutionError) -> Verdict:
-    """Return the verdict on an error that is in no output: IPython tells of a magic that it lacks on stderr alone."""
-    known = any(f"`%%{name}`" in error.evalue for name in providers())
-    hint = "; a cell above it needs %load_ext jupyter_runbook" if known else ""
-    return Verdict("failed", f"{error.ename}: {error.evalue.rstrip('.')}{hint}")
+_SHOWN = frozenset({"stream", "display_data", "execute_result", "error", "clear_output"})

@@ -78,13 +78,14 @@ class RunbookEngine:
             papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
             nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``claimed``
             (the caller holds the work log: see `claim`), ``secrets`` (those among the parameters, by name), ``check``
-            (every step is a dry run).
+            (every step is a dry run), ``in_pieces`` (the caller can do with a stream's text as a list of pieces, which
+            saves the room of another copy).
 
         Raises
         ------
         BadInput
             Nothing ran: another replay writes this work log, or it can't be written.
-        CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError, Stopped
+        CellTimeoutError, DeadKernelError, CellFailed, Stopped
             How the run ended; the work log says so too.
         """
         from jupyter_runbook.replay.manager import Manager, local_path
@@ -95,6 +96,7 @@ class RunbookEngine:
         watch: Watch = options.pop("watch", None) or Watch()
         kernel = options.pop("kernel", None) or PrivateKernel(kernel_name or cls.nb_kernel_name(nb))
         claimed = options.pop("claimed", False)
+        in_pieces = options.pop("in_pieces", False)
         limit = options.pop("execution_timeout", None) or options.pop("timeout", None)
         secrets = seal(nb, options.pop("secrets", None) or {})
         weak.read(output_path or "", *(cell.source for cell in nb.cells))
@@ -104,15 +106,18 @@ class RunbookEngine:
         info = run_info(nb, options.pop("input_path", None), check=options.pop("check", False))
         handed: dict[str, Any] = {"run": info.run, "timeout": limit, "check": info.check}
         with ExitStack() as stack:
+            journal = None
             if path := local_path(output_path):
                 if not claimed:
                     stack.enter_context(claim(path, output_path or "", fresh=False))
                 handed["notebook"] = str(path)
-                stack.enter_context(_journaled(info, path, output_path or ""))
+                journal = stack.enter_context(_journaled(info, path, output_path or ""))
             manager = Manager(
                 nb,
                 info,
                 watch,
+                path=path,
+                journal=journal,
                 output_path=output_path,
                 progress_bar=progress_bar,
                 log_output=log_output,
@@ -128,6 +133,8 @@ class RunbookEngine:
                 watch.ended()
                 manager.cleanup_pbar()
                 manager.notebook_complete()
+                if not in_pieces:
+                    manager.finish()
         return manager.nb
 
     @staticmethod
@@ -163,8 +170,8 @@ def run_info(nb: Any, runbook: str | None, *, check: bool = False) -> RunInfo:
 
 
 @contextmanager
-def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[None]:
-    """Note in the journal beside a work log that its run begins, and how it ended."""
+def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[Journal]:
+    """Note in the journal beside a work log that its run begins, and how it ended; yield the journal."""
     journal = Journal(path.parent / FOLDER / "journal.jsonl")
     try:
         journal.run(
@@ -178,7 +185,7 @@ def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(name, error) from None
     try:
-        yield
+        yield journal
     finally:
         # Where there is no room for this line, the work log itself tells as much as it could.
         with suppress(OSError):

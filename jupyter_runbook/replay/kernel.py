@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.replay.died import cause, memory_events, out_of_memory
 from jupyter_runbook.secret.redact import Redactor
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class PrivateKernel:
         self.cwd = cwd
         self.manager: AsyncKernelManager | None = None
         self._folder: Path | None = None
+        # Who counts the processes that are killed for want of memory, and what it counted at first.
+        self._memory: Path | None = None
+        self._killed: int | None = None
 
     async def start(self) -> AsyncKernelManager:
         """Start it, if it is not yet, and return its manager; it need not answer yet.
@@ -90,7 +94,20 @@ class PrivateKernel:
         options: dict[str, Any] = {"cwd": str(self.cwd)} if self.cwd else {}
         with self._heard() as ends:
             await manager.start_kernel(extra_arguments=history, **options, **ends)
+        self._memory = memory_events(getattr(manager.provisioner, "pid", None))
+        self._killed = out_of_memory(self._memory)
         return self.manager
+
+    async def died(self) -> str:
+        """Wait until its process is gone, and return why, as a clause."""
+        provisioner = self.manager.provisioner if self.manager is not None else None
+        if provisioner is None:
+            return cause(None, None)
+        while not await _ended(provisioner, PATIENCE):
+            pass
+        killed = out_of_memory(self._memory)
+        code = await provisioner.poll()
+        return cause(code if isinstance(code, int) else None, (killed or 0) - (self._killed or 0))
 
     @contextmanager
     def _heard(self) -> Iterator[dict[str, int]]:

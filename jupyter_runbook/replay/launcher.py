@@ -1,26 +1,40 @@
-"""What a replay's Python kernel is started with, in place of ``ipykernel_launcher``: so that it opens no port at all.
+"""What a replay's Python kernel is started with, in place of ``ipykernel_launcher``: each function changes one thing.
 
-An ipykernel (7.4) hears what its forked children print on a TCP port of 127.0.0.1, whatever its own channels are; any
-user of the machine can connect there. Here it hears them on a socket in the folder of the kernel's connection file,
-which only this user can enter.
+An ipykernel (7.4) is made for a person who looks on: it drops messages that the front end is too slow for, hears what
+its forked children print on a TCP port that any user of the machine can connect to, waits for what somebody types, and
+lets a cell end well that has shown an error. Nobody looks on at a replay.
 
-This file is run by the kernel's own Python, which need have nothing of ours: it imports only what ipykernel has.
+This file is run by the kernel's own Python, which need have nothing of ours: it imports only what ipykernel has. A
+version of ipykernel or IPython that has other names for what is changed here keeps to its own way.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import runpy
+import select
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A message has so many characters of a stream at most, and so many are waiting to be sent: whoever prints more waits.
+PIECE, WAITING = 1 << 16, 1 << 22
+# Milliseconds that a forked child waits for what it said last to be taken, while its kernel is there to take it.
+LINGER = 60_000
+# Seconds that a flush waits: the replay may be stopped (SIGSTOP) for as long as somebody likes.
+PATIENCE = 86_400.0
 
 
-def keep_private(folder: Path) -> None:
-    """Have the kernel of this process hear its forked children on a socket in this folder.
+def lose_nothing(folder: Path) -> None:
+    """Have the kernel wait for a reader that is slow, number what it publishes, and hear its forked children.
 
-    A version of ipykernel that has other names for it keeps to its own way.
+    These it hears on a socket in the kernel's folder, which only this user can enter, and not on a TCP port.
 
     Parameters
     ----------
@@ -33,7 +47,13 @@ def keep_private(folder: Path) -> None:
 
     address = f"ipc://{folder}/forked"
 
-    class PrivateIOPub(kernelapp.IOPubThread):  # type: ignore[misc,name-defined] # not exported, untyped
+    class IOPub(kernelapp.IOPubThread):  # type: ignore[misc,name-defined] # not exported, untyped
+        def __init__(self, socket: Any, *words: Any, **options: Any) -> None:
+            # Without it, what is more than a thousand messages ahead of the reader is dropped (zmq_setsockopt(3)).
+            socket.setsockopt(zmq.XPUB_NODROP, 1)
+            self._number = 0
+            super().__init__(socket, *words, **options)
+
         def _setup_pipe_in(self) -> None:
             self._pipe_uuid = os.urandom(16)
             socket = self.socket.context.socket(zmq.PULL)
@@ -42,15 +62,154 @@ def keep_private(folder: Path) -> None:
             self._pipe_in = ZMQStream(socket, self.io_loop)
             self._pipe_in.on_recv(self._handle_pipe_msg)
 
+        def _handle_pipe_msg(self, msg: list[bytes]) -> None:
+            # Already in the thread that publishes: it must not wait for itself.
+            if self._is_master_process() and msg[0] == self._pipe_uuid:
+                self._really_send(msg[1:])
+
         def _setup_pipe_out(self) -> tuple[Any, Any]:
             # A ZeroMQ context does not outlive a fork: a child has its own, and its end waits for what it said last.
             context = zmq.Context()
             socket = context.socket(zmq.PUSH)
-            socket.linger = 3000
+            socket.linger = LINGER if Path(f"/proc/{self._master_pid}").exists() else 0
             socket.connect(address)
             return context, socket
 
-    kernelapp.IOPubThread = PrivateIOPub  # type: ignore[attr-defined]
+        def _really_send(self, msg: list[bytes], *words: Any, **options: Any) -> None:
+            if self._is_master_process():
+                self._number += 1
+                msg = [b"#%d" % self._number, *msg]
+            super()._really_send(msg, *words, **options)
+
+    kernelapp.IOPubThread = IOPub  # type: ignore[attr-defined]
+
+
+def keep_streams_whole() -> None:
+    """Have nothing missing of what is printed, by Python or by a program, once a cell has ended.
+
+    ipykernel reads what programs print in a thread of its own, which may be late, and cuts characters in two that are
+    longer than a byte.
+    """
+    from ipykernel import iostream
+
+    iostream.OutStream = _whole(iostream.OutStream)  # type: ignore[misc]
+
+
+def _whole(base: Any) -> Any:  # noqa: C901 -- one class
+    """Return ipykernel's class of streams with what `keep_streams_whole` says."""
+
+    class WholeStream(base):  # type: ignore[misc]
+        flush_timeout = PATIENCE
+
+        def __init__(self, *words: Any, **options: Any) -> None:
+            self._reading = threading.RLock()
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            self._waiting = 0
+            super().__init__(*words, **options)
+
+        def write(self, string: str) -> Any:
+            if isinstance(string, str) and not string.isascii():
+                # A file's name that is no UTF-8, say: such a message could not be sent.
+                string = string.encode("utf-8", "backslashreplace").decode("utf-8")
+            written = super().write(string)
+            self._waiting += len(string)
+            if self._waiting > WAITING and threading.current_thread() is not self.pub_thread.thread:
+                self.flush()
+            return written
+
+        def flush(self) -> None:
+            self._take_programs()
+            super().flush()
+
+        def _flush_buffers(self) -> Iterator[tuple[Any, str]]:
+            self._waiting = 0
+            for parent, text in super()._flush_buffers():
+                for at in range(0, len(text), PIECE):
+                    yield parent, text[at : at + PIECE]
+
+        def _watch_pipe_fd(self) -> None:
+            if self._fid is None:
+                return
+            os.set_blocking(self._fid, False)
+            there = select.poll()
+            there.register(self._fid, select.POLLIN)
+            while self._should_watch:
+                there.poll()
+                self._take_programs()
+
+        def _take_programs(self) -> None:
+            """Take what programs have printed so far; not in a forked child, where another has the lock."""
+            if self._fid is None or not self._should_watch or not self._is_master_process():
+                return
+            with self._reading, contextlib.suppress(BlockingIOError):
+                # No more than a few times what a pipe holds: a program that goes on for ever would be read for ever.
+                for _ in range(16):
+                    self.write(self._decoder.decode(os.read(self._fid, PIECE)))
+
+    return WholeStream
+
+
+def name_threads() -> None:
+    """Have what a thread shows belong to the cell that started it, as what an asyncio task shows does."""
+    from IPython.core.getipython import get_ipython
+
+    start = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        shell = get_ipython()
+        set_parent = getattr(shell, "set_thread_parent", None)
+        parent = getattr(shell, "parent_header", None)
+        if set_parent and parent:
+            run = thread.run
+
+            def run_named() -> None:
+                thread.__dict__.pop("run", None)
+                set_parent(parent)
+                run()
+
+            thread.run = run_named  # type: ignore[method-assign]
+        start(thread)
+
+    threading.Thread.start = started  # type: ignore[method-assign,assignment]
+
+
+def tell_of_failures() -> None:
+    """Have ``exit()`` fail its cell, as ``sys.exit()`` does, and note each error that a cell shows and does not raise.
+
+    `jupyter_runbook.replay.client` asks for these with the cell's reply: an output may have been captured.
+    """
+    import builtins
+    import functools
+
+    from ipykernel import ipkernel, zmqshell
+    from IPython.core import autocall
+
+    def leave(_: Any, code: object = None) -> None:
+        raise SystemExit(code if type(code) is int else 0)
+
+    autocall.ZMQExitAutocall.__call__ = leave  # type: ignore[method-assign]
+
+    show = zmqshell.ZMQInteractiveShell._showtraceback  # noqa: SLF001 -- there is no other place
+
+    def shown(self: Any, etype: Any, evalue: Any, stb: Any) -> None:
+        name = getattr(etype, "__name__", "Exception")
+        # The name of a class of one's own is a text like any other.
+        self._runbook_shown = name if hasattr(builtins, name) else "Exception"
+        show(self, etype, evalue, stb)  # type: ignore[no-untyped-call]
+
+    zmqshell.ZMQInteractiveShell._showtraceback = shown  # type: ignore[method-assign]  # noqa: SLF001
+
+    execute = ipkernel.IPythonKernel.do_execute
+
+    @functools.wraps(execute)
+    async def fresh(self: Any, *words: Any, **options: Any) -> Any:
+        # A cell that has raised is not asked: the next one must not be blamed for what that one left.
+        self.shell.__dict__.pop("_runbook_shown", None)
+        if type(code := self.shell.user_ns.get("_exit_code")) is int:
+            self.shell.user_ns["_exit_code"] = type("ExitCode", (int,), {})(code)
+        return await execute(self, *words, **options)  # type: ignore[no-untyped-call]
+
+    ipkernel.IPythonKernel.do_execute = fresh  # type: ignore[method-assign]
 
 
 def nobody_types() -> None:
@@ -96,10 +255,13 @@ def main() -> None:
     ours = bool(sys.path) and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent
     if ours:
         del sys.path[0]
+    changes = [keep_streams_whole, name_threads, tell_of_failures, nobody_types]
     if "-f" in sys.argv[:-1]:
-        keep_private(Path(sys.argv[sys.argv.index("-f") + 1]).absolute().parent)
-    with contextlib.suppress(ImportError, AttributeError):  # another version of IPython
-        nobody_types()
+        folder = Path(sys.argv[sys.argv.index("-f") + 1]).absolute().parent
+        changes.insert(0, lambda: lose_nothing(folder))
+    for change in changes:
+        with contextlib.suppress(ImportError, AttributeError):  # another version
+            change()
     if ours:
         sys.path.insert(0, "")
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)

@@ -1,24 +1,30 @@
-"""What a replay writes into its work log: papermill's bookkeeping, made to tell the truth.
+"""What a replay writes into its work log and the journal: papermill's bookkeeping, made to tell the truth.
 
 papermill's own calls every cell that never ran ``completed``, and a cell whose kernel was killed as well. Here each
-cell gets a verdict of its own before the file is written: the file is true at every moment that a crash may pick.
+cell gets a verdict of its own: the work log and the journal are true together at every moment that a crash may pick.
 """
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dateutil.parser
 from papermill.engines import NotebookExecutionManager
 from papermill.iorw import LocalHandler, papermill_io
 
 from jupyter_runbook.files import write_atomically
-from jupyter_runbook.notebook import RunInfo, Verdict
+from jupyter_runbook.notebook import RunInfo, Verdict, source_digest
 from jupyter_runbook.record import utc
+from jupyter_runbook.replay.saving import Saver
 
 if TYPE_CHECKING:
+    from jupyter_runbook.journal import Journal
     from jupyter_runbook.notebook import CellStatus
+    from jupyter_runbook.replay.outputs import Outputs
     from jupyter_runbook.replay.watch import Watch
 
 __all__ = ["Manager", "local_path"]
@@ -28,7 +34,7 @@ _PAPERMILL: dict[CellStatus, str] = {"done": "completed"}
 
 
 class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
-    """Keeps the work log's metadata, and writes it after each change of a cell.
+    """Keeps the work log's metadata and its file, and notes in the journal what became of each cell.
 
     Parameters
     ----------
@@ -38,14 +44,42 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         The run.
     watch
         Who is told.
+    path
+        The work log's file; None where it goes to a place that is not on this machine, or nowhere.
+    journal
+        The journal beside it; None where there is none.
     options
         Those of papermill's own manager: ``output_path`` ``log_output`` ``progress_bar`` ``autosave_cell_every``.
     """
 
-    def __init__(self, nb: Any, info: RunInfo, watch: Watch, **options: Any) -> None:
+    def __init__(
+        self, nb: Any, info: RunInfo, watch: Watch, *, path: Path | None, journal: Journal | None, **options: Any
+    ) -> None:
         super().__init__(nb, **options)
         self.info = info
         self.watch = watch
+        self._journal = journal
+        self._saver = Saver(nb, path, self._settle_outputs) if path else None
+        self._outputs: dict[int, Outputs] = {}
+        # The cell whose end the journal does not have yet: it is noted with the next one's beginning.
+        self._ended: tuple[str, str] | None = None
+        # By a clock that nobody sets, in seconds.
+        self._began = self._cell_began = time.monotonic()
+
+    def save(self, **_: Any) -> None:
+        """Write the work log now, where it is a file; elsewhere papermill writes it once, when all is over."""
+        if self._saver:
+            self._saver.save()
+        self.last_save_time = self.now()
+
+    def save_soon(self, cell: Any) -> None:
+        """Have the work log written when it is its turn; see `Saver`."""
+        if self._saver:
+            self._saver.changed(cell, asyncio.get_running_loop())
+
+    def showing(self, outputs: Outputs) -> None:
+        """Take what a cell shows into the work log, as it comes."""
+        self._outputs[id(outputs.cell)] = outputs
 
     def notebook_start(self, **_: Any) -> None:
         """Take away what an earlier run left, and write the work log for the first time."""
@@ -57,17 +91,32 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
     def cell_start(self, cell: Any, cell_index: int | None = None, **_: Any) -> None:
         """Note that a cell is at work, before its code is sent."""
         self.watch.cell_begun(cell_index or 0, cell)
-        super().cell_start(cell, cell_index)
+        self._cell_began = time.monotonic()
+        self._note(cell)
+        saver, self._saver = self._saver, None
+        try:
+            super().cell_start(cell, cell_index)
+        finally:
+            self._saver = saver
+        self.save_soon(cell)
 
     def cell_ended(self, cell: Any, index: int, verdict: Verdict) -> None:
-        """Note what became of a cell that was at work, or that was passed over."""
-        now = self.now()
+        """Note what became of a cell that was at work, or that was passed over.
+
+        Raises
+        ------
+        OSError
+            The work log can't be written any more.
+        """
         said = cell.metadata.papermill
         if said["start_time"]:
-            said["end_time"] = now.isoformat()
-            said["duration"] = (now - dateutil.parser.parse(said["start_time"])).total_seconds()
+            said["end_time"] = self.now().isoformat()
+            said["duration"] = time.monotonic() - self._cell_began
         self._settle(cell, verdict)
-        self.save()
+        self._ended = str(cell.get("id")), verdict.status
+        self.save_soon(cell)
+        if self._saver and (verdict.status != "done" or self._saver.error):
+            self.save()
         if self.pbar:
             self.pbar.update(1)
         self.watch.cell_ended(index, cell, verdict)
@@ -90,10 +139,33 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self.info.status = next((one for one in ("interrupted", "failed", "not-run") if one in found), "done")
         if self.info.status == "not-run":
             self.info.status = "interrupted"
+        if self.info.died:
+            self.info.status = "failed"
         self.info.ended = utc()
         self.info.lost = self.watch.lost
         self.info.write(self.nb)
+        # papermill takes the difference of two times of day, and somebody may have set the clock between them.
+        self.start_time = self.now() - dt.timedelta(seconds=time.monotonic() - self._began)
         super().notebook_complete()
+        self._note(None)
+
+    def finish(self) -> None:
+        """Have each stream's text in one piece, as nbformat has it in memory."""
+        for outputs in self._outputs.values():
+            outputs.finish()
+
+    def _note(self, begun: Any) -> None:
+        """Note in the journal that a cell has ended, and another one begins."""
+        if self._journal is None:
+            return
+        ended, self._ended = self._ended, None
+        # Where there is no room for it, the work log can't be written either, and that ends the run.
+        with suppress(OSError):
+            self._journal.turn(
+                self.info.run,
+                ended=ended,
+                begun=(str(begun.get("id")), source_digest(begun.source)) if begun is not None else None,
+            )
 
     def _settle(self, cell: Any, verdict: Verdict) -> None:
         said = cell.metadata.papermill
@@ -103,6 +175,12 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         if bad:
             self.nb.metadata.papermill["exception"] = True
         verdict.write(cell)
+        if self._saver:
+            self._saver.touched(cell)
+
+    def _settle_outputs(self, cell: Any) -> None:
+        if (outputs := self._outputs.get(id(cell))) is not None:
+            outputs.settle()
 
 
 class _WholeFiles(LocalHandler):  # type: ignore[misc]

@@ -117,6 +117,7 @@ def replay(
             kernel=kernel,
             input_path=str(runbook),
             claimed=True,
+            in_pieces=True,
             execution_timeout=timeout,
             secrets=split(values)[1],
             check=check,
@@ -202,11 +203,12 @@ def _check_kernel(name: str, file: str) -> None:
 def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    from jupyter_runbook.replay.client import ShellLineFailed, ShownError, Stopped
+    from jupyter_runbook.replay.client import Stopped
+    from jupyter_runbook.replay.endings import CellFailed
 
     try:
         RunbookEngine.execute_notebook(nb, kernel_name(nb), str(worklog), progress_bar=False, **options)
-    except (CellTimeoutError, DeadKernelError, ShellLineFailed, ShownError, Stopped):
+    except (CellTimeoutError, DeadKernelError, CellFailed, Stopped):
         broken = None  # how it ended is in the work log
     except OSError as error:
         broken = f"the work log could not be written any more: {error.strerror}{_rescued(nb, worklog)}"

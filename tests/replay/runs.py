@@ -73,7 +73,8 @@ class Place:
         done = subprocess.run(
             typed,
             cwd=self.folder,
-            env={**os.environ, "IPYTHONDIR": str(self.folder / "ipython"), **self.environment},
+            # With pytest's own mark, an ipykernel does not hear what programs print.
+            env={**_environment(), "IPYTHONDIR": str(self.folder / "ipython"), **self.environment},
             capture_output=True,
             text=True,
             check=False,
@@ -104,6 +105,10 @@ class Place:
         notebook = nbformat.read(self.folder / worklog, as_version=4)  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
         return notebook
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 def statuses(status: Mapping[str, Any]) -> list[str]:

@@ -62,10 +62,14 @@ CASES = [
     Case("not loaded", ["%%shell\ntrue", "1"], 1, "failed", "fn", ["failed"],
          said="Cell magic `%%shell` not found; a cell above it needs %load_ext jupyter_runbook"),
     Case("a caught failure", [LOAD, CAUGHT, "1"], 1, "failed", "dfd", ["failed"]),
-    Case("a killed kernel", ["1", "import os\nos.kill(os.getpid(), 9)", "1"], 130, "interrupted", "din",
-         said="the kernel died"),
+    Case("a killed kernel", ["1", "import os\nos.kill(os.getpid(), 9)", "1"], 1, "failed", "din",
+         said="the kernel died: it was killed (SIGKILL)"),
+    Case("a kernel that crashes", ["1", "import os\nos.abort()", "1"], 1, "failed", "din",
+         said="the kernel died of SIGABRT"),
+    Case("a kernel that leaves", ["1", "import os\nos._exit(0)", "1"], 1, "failed", "din",
+         said="the kernel died: its process exited with 0"),
     Case("a kernel killed in a step", [LOAD, "import os\nkernel = os.getpid()",
-         "%%shell --name deadly\nkill -9 {{ kernel }}; sleep 1", "%%shell\ntrue"], 130, "interrupted", "ddin",
+         "%%shell --name deadly\nkill -9 {{ kernel }}; sleep 1", "%%shell\ntrue"], 1, "failed", "ddin",
          ["interrupted", "not-run"]),
     Case("a cell's time limit", ["import time\ntime.sleep(100)", "1"], 1, "failed", "fn", words=["--timeout", "0.5"],
          said="it took longer than 0.5 s"),
@@ -149,7 +153,7 @@ def test_a_work_log_whose_folder_is_gone_is_kept_elsewhere(place: Place) -> None
     (place.folder / "out").mkdir()
     (place.folder / "tmp").mkdir()
     place = Place(place.folder, {"TMPDIR": str(place.folder / "tmp")})
-    gone = f"import shutil\nshutil.rmtree({str(place.folder / 'out')!r})"
+    gone = f"import shutil, time\nshutil.rmtree({str(place.folder / 'out')!r})\ntime.sleep(1)"
     write(place.folder / "in.ipynb", [LOAD, "%%shell --name first\ntrue", gone, "1"])
     done = place.replay("in.ipynb", "out/out.ipynb")
     assert done.code == 1
@@ -177,7 +181,7 @@ def test_nothing_outlives_what_was_killed(place: Place, victim: str) -> None:
     note = f"{HERE}\nvictim = {victim}\nopen('pids', 'w').write(f'{{os.getpid()}}\\n')"
     step = "%%shell --name slow\nsleep 300 & echo $$ $! >> pids; kill -9 {{ victim }}; sleep 300"
     write(place.folder / "in.ipynb", [note, LOAD, step])
-    assert place.replay("in.ipynb", "out.ipynb").code == (-9 if victim == "replay" else 130)
+    assert place.replay("in.ipynb", "out.ipynb").code == (-9 if victim == "replay" else 1)
     pids = (place.folder / "pids").read_text().split()
     assert len(pids) == 3
     for pid in pids:

@@ -89,9 +89,9 @@ def test_the_kernel_works_in_the_runbooks_folder_and_knows_its_cell_and_run(plac
     assert (place.folder / "books" / "made").exists()
     record = notebook.cells[2].outputs[0].data["application/vnd.jupyter-runbook.step.v1+json"]
     assert (record["run"], record["cell_id"]) == (run, "c2")
-    *_, end, last = (place.folder / ".runbook" / "journal.jsonl").read_text().splitlines()
+    *_, end, ended, last = (place.folder / ".runbook" / "journal.jsonl").read_text().splitlines()
     assert json.loads(end)["record"] == record
-    assert json.loads(last)["event"] == "run-end"
+    assert [json.loads(line)["event"] for line in (ended, last)] == ["cell-end", "run-end"]
     assert not (place.folder / "books" / ".runbook").exists()
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.alive import is_alive, this_process
 from jupyter_runbook.errors import Conflict, RunbookError
 from jupyter_runbook.providers.docker.engine import NotFound
 
@@ -93,14 +93,11 @@ def _take(engine: Engine, project: str) -> tuple[str, bool]:
 
 
 def _me() -> dict[str, Any]:
-    import psutil
-
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    started = psutil.Process().create_time()
-    return {"user": user, "host": socket.gethostname(), "pid": os.getpid(), "started": started}
+    return {"user": user, **this_process()}
 
 
 def _holder(network: dict[str, Any]) -> dict[str, Any]:
@@ -112,14 +109,6 @@ def _holder(network: dict[str, Any]) -> dict[str, Any]:
 
 def _gone(holder: dict[str, Any]) -> bool:
     """Tell whether a holder is a process of this machine that has ended."""
-    import psutil
-
-    if holder.get("host") != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(holder["pid"])
-        return process.create_time() != holder["started"] or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except (psutil.Error, KeyError, TypeError):
-        return False
+    # Whoever has an older version of this tool says it in other words.
+    named = {"process_started": holder.get("started"), **holder}
+    return isinstance(named.get("pid"), int) and named["process_started"] is not None and is_alive(named) is False
