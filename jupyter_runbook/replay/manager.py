@@ -114,9 +114,11 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
             said["duration"] = time.monotonic() - self._cell_began
         self._settle(cell, verdict)
         self._ended = str(cell.get("id")), verdict.status
-        self.save_soon(cell)
-        if self._saver and (verdict.status != "done" or self._saver.error):
+        if self._saver and (verdict.status != "done" or self._saver.due):
+            # Where it can't be written, nothing more is to be done.
             self.save()
+        else:
+            self.save_soon(cell)
         if self.pbar:
             self.pbar.update(1)
         self.watch.cell_ended(index, cell, verdict)
@@ -146,8 +148,10 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self.info.write(self.nb)
         # papermill takes the difference of two times of day, and somebody may have set the clock between them.
         self.start_time = self.now() - dt.timedelta(seconds=time.monotonic() - self._began)
-        super().notebook_complete()
-        self._note(None)
+        try:
+            super().notebook_complete()
+        finally:
+            self._note(None)
 
     def finish(self) -> None:
         """Have each stream's text in one piece, as nbformat has it in memory."""

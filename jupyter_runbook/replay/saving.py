@@ -67,6 +67,11 @@ class Saver:
         if self._timer is None:
             self._timer = loop.call_later(max(0.0, self._next - time.monotonic()), self._turn)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is its turn, or it was and the file could not be written."""
+        return self.error is not None or time.monotonic() >= self._next
+
     def save(self) -> None:
         """Write the file now.
 
