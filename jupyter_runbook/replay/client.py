@@ -224,17 +224,22 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
                 continue
             if self._stopped.is_set():
                 raise Stopped(self._signals[0])
-            clean = Redactor().text
-            outputs = Outputs(cell, self._displays, partial(manager.save_soon, cell), clean)
-            manager.showing(outputs)
-            self._at_work = index, outputs
-            manager.cell_start(cell, index)
-            verdict, error = await self._cell(cell)
-            manager.cell_ended(cell, index, verdict)
+            error = await self._step_through(cell, index)
             if isinstance(error, CellExecutionError):
                 return
             if error is not None:
                 raise error
+
+    async def _step_through(self, cell: Any, index: int) -> BaseException | None:
+        """Run one cell, and return what ends the run, if anything does."""
+        manager = self.nb_man
+        outputs = Outputs(cell, self._displays, partial(manager.save_soon, cell), Redactor().text)
+        manager.showing(outputs)
+        self._at_work = index, outputs
+        manager.cell_start(cell, index)
+        verdict, error = await self._cell(cell)
+        manager.cell_ended(cell, index, verdict)
+        return error
 
     async def _cell(self, cell: Any) -> tuple[Verdict, BaseException | None]:
         """Run one cell; return what became of it, and what ends the run, if anything does."""

@@ -1,6 +1,6 @@
 """What became of a cell that has ended by itself: it may have failed without an error of its own. Pure.
 
-The table of docs/replay.md says it for people; tests/replay/test_endings.py holds it.
+The table of docs/replay.md says it for people, and tests/replay/test_endings.py runs each of its lines.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def after_error(cell: Any, error: CellExecutionError) -> tuple[Verdict, BaseExce
     verdict = judge(cell)
     if verdict.status == "done":
         verdict = _no_magic(error)
-    if error.ename == "SystemExit" and verdict.status == "failed":
+    if error.ename == "SystemExit" and verdict.status == "failed" and not records(cell):
         # papermill calls a run done that a cell has left with sys.exit(0): here cells below it did not run.
-        verdict = Verdict("failed", f"it left the run: SystemExit: {error.evalue}")
-        return verdict, CellFailed(verdict.why)
+        text = f"it left the run: SystemExit: {error.evalue}".removesuffix(": ")
+        return _failed(text)
     return verdict, error
 
 

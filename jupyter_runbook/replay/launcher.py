@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import os
 import runpy
 import select
@@ -179,7 +180,6 @@ def tell_of_failures() -> None:
     `jupyter_runbook.replay.client` asks for these with the cell's reply: an output may have been captured.
     """
     import builtins
-    import functools
 
     from ipykernel import ipkernel, zmqshell
     from IPython.core import autocall
@@ -210,6 +210,36 @@ def tell_of_failures() -> None:
         return await execute(self, *words, **options)  # type: ignore[no-untyped-call]
 
     ipkernel.IPythonKernel.do_execute = fresh  # type: ignore[method-assign]
+
+
+def stay_where_it_fails() -> None:
+    """Have a ``%cd`` or ``%pushd`` that fails raise: IPython prints why, and goes on in another folder."""
+    from IPython.core.magics import osm
+
+    change = osm.OSMagics.cd
+
+    @functools.wraps(change)
+    def cd(self: Any, parameter_s: str = "") -> Any:
+        errors: list[OSError] = []
+        chdir = os.chdir
+
+        def noted(path: Any) -> None:
+            try:
+                chdir(path)
+            except OSError as error:
+                errors.append(error)
+                raise
+
+        os.chdir = noted
+        try:
+            there = change(self, parameter_s)  # type: ignore[no-untyped-call]
+        finally:
+            os.chdir = chdir
+        if errors:
+            raise errors[-1]
+        return there
+
+    osm.OSMagics.cd = cd  # type: ignore[method-assign]
 
 
 def nobody_types() -> None:
@@ -255,7 +285,7 @@ def main() -> None:
     ours = bool(sys.path) and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent
     if ours:
         del sys.path[0]
-    changes = [keep_streams_whole, name_threads, tell_of_failures, nobody_types]
+    changes = [keep_streams_whole, name_threads, tell_of_failures, stay_where_it_fails, nobody_types]
     if "-f" in sys.argv[:-1]:
         folder = Path(sys.argv[sys.argv.index("-f") + 1]).absolute().parent
         changes.insert(0, lambda: lose_nothing(folder))

@@ -167,7 +167,10 @@ def test_a_work_log_whose_folder_is_gone_is_kept_elsewhere(place: Place) -> None
 
 
 def test_what_a_full_disk_leaves_is_whole_and_true(place: Place) -> None:
-    write(place.folder / "in.ipynb", ["1", "import os\nprint(os.urandom(100_000).hex())\nimport time\ntime.sleep(0.5)", "1"])
+    write(
+        place.folder / "in.ipynb",
+        ["1", "import os\nprint(os.urandom(100_000).hex())\nimport time\ntime.sleep(0.5)", "1"],
+    )
     done = place.replay("in.ipynb", "out.ipynb", limit=64)
     assert done.code == 1
     assert "out.ipynb: the work log could not be written any more: File too large" in done.err
