@@ -232,7 +232,7 @@ def stay_where_it_fails() -> None:
 
         os.chdir = noted
         try:
-            there = change(self, parameter_s)  # type: ignore[no-untyped-call]
+            there = change(self, parameter_s)
         finally:
             os.chdir = chdir
         if errors:
