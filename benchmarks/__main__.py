@@ -51,11 +51,13 @@ def main() -> int:
         return 0
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        _say(f"{'':<66} {'ours':>8} {'peer':>8} {'ratio':>6} {'limit':>6}")
+        _say(f"{'':<66} {'ours':>9} {'peer':>9} {'ratio':>6} {'limit':>6}")
         for row in rows(Path(folder), (numbers or [ROUNDS])[0], (words or [""])[0]):
             found.append(row)
             sign = "✓" if row.holds else "✗"
-            _say(f"{row.name:<66} {row.ours:>6.3f} s {row.peer:>6.3f} s {row.ratio:>6.3f} {row.limit:>6.3f} {sign}")
+            peer = f"{row.peer:>6.3f} {row.unit:<2}" if row.peer is not None else ""
+            ratio = f"{row.ratio:.3f}" if row.ratio is not None else ""
+            _say(f"{row.name:<66} {row.ours:>6.3f} {row.unit:<2} {peer:>9} {ratio:>6} {row.limit:>6.3f} {sign}")
     if not words:
         Path("bench.json").write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n", "utf-8")
     return 0 if all(row.holds for row in found) else 1

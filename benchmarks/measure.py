@@ -14,38 +14,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Kernel", "Row", "command", "compare", "no_op", "no_op_afresh"]
+__all__ = ["Kernel", "Row", "command", "compare", "measure", "memory", "no_op", "no_op_afresh"]
 
 TIMEOUT = 120
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; ``ours`` and ``peer`` are medians in seconds.
+    """One line of the table; ``ours`` and ``peer`` are medians.
 
     Parameters
     ----------
     name
         What is measured.
+    unit
+        ``s``; ``MB``; ``x`` where ours is itself how many times as much.
     ours, peer
-        Seconds.
+        In that unit; no peer where ours is held against a number alone.
     ratio
-        Ours over the peer's.
+        Ours over the peer's; None without one.
     limit
-        What the ratio may be at most.
+        What the ratio may be at most; without a peer, what ours may be.
     holds
         Whether it does.
     """
 
     name: str
+    unit: str
     ours: float
-    peer: float
-    ratio: float
+    peer: float | None
+    ratio: float | None
     limit: float
     holds: bool
 
 
-def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], *, limit: float, rounds: int) -> Row:
+def compare(
+    name: str,
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    *,
+    limit: float,
+    rounds: int,
+    warm: bool = True,
+) -> Row:
     """Take the median of both, by turns; the first turn of each only warms the caches.
 
     Parameters
@@ -58,16 +69,49 @@ def compare(name: str, ours: Callable[[], float], peer: Callable[[], float], *, 
         What the ratio may be at most.
     rounds
         How often.
+    warm
+        Whether there is a first turn that is not counted; what takes minutes has none.
     """
     taken: dict[str, list[float]] = {"ours": [], "peer": []}
-    for number in range(rounds + 1):
+    for number in range(rounds + warm):
         for who, work in (("ours", ours), ("peer", peer)):
             seconds = work()
-            if number:
+            if number or not warm:
                 taken[who].append(seconds)
     medians = {who: statistics.median(seconds) for who, seconds in taken.items()}
     ratio = medians["ours"] / medians["peer"]
-    return Row(name, round(medians["ours"], 4), round(medians["peer"], 4), round(ratio, 3), limit, ratio <= limit)
+    return Row(name, "s", round(medians["ours"], 4), round(medians["peer"], 4), round(ratio, 3), limit, ratio <= limit)
+
+
+def measure(name: str, unit: str, ours: Callable[[], float], *, limit: float, rounds: int) -> Row:
+    """Take the median of something that has no peer.
+
+    Parameters
+    ----------
+    name, unit
+        See `Row`.
+    ours
+        Does it once, and returns its figure.
+    limit
+        What that may be at most.
+    rounds
+        How often.
+    """
+    median = statistics.median(ours() for _ in range(rounds))
+    return Row(name, unit, round(median, 4), None, None, limit, median <= limit)
+
+
+def memory(words: Sequence[str], folder: Path) -> float:
+    """Run a command in a folder, and return the most memory that one of its processes had, in MB."""
+    environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
+    with subprocess.Popen(
+        words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as one:
+        _, status, used = os.wait4(one.pid, 0)
+        one.returncode = os.waitstatus_to_exitcode(status)
+    if one.returncode:
+        raise subprocess.CalledProcessError(one.returncode, words)
+    return used.ru_maxrss / 1024
 
 
 def command(words: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Callable[[], float]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_runbook.secret import Secret
 
-__all__ = ["EXACT", "JSON", "LOCAL", "canonical", "digest", "plain"]
+__all__ = ["EXACT", "JSON", "LOCAL", "canonical", "digest", "digest_of_plain", "plain"]
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -36,7 +36,7 @@ def plain(value: Any) -> JSON:
     TypeError
         A value that is none of these: its text would hold an address, and differ from run to run.
     """
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or (type(value) is str and value.isascii()):
         return value
     if isinstance(value, enum.Enum):
         return plain(value.value)
@@ -78,6 +78,8 @@ def _collection(value: Any) -> JSON:
 
 
 def _key(key: Any) -> str:
+    if type(key) is str and key.isascii():
+        return key
     shown = plain(key)
     if isinstance(shown, str):
         return shown
@@ -94,3 +96,10 @@ def canonical(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON: 64 hex digits."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def digest_of_plain(value: JSON) -> str:
+    """Return the digest of what `plain` has returned."""
+    import rfc8785
+
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

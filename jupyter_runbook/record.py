@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from jupyter_runbook.canonical import EXACT, JSON, digest, plain
+from jupyter_runbook.canonical import EXACT, JSON, digest_of_plain, plain
 from jupyter_runbook.plan import Action
 from jupyter_runbook.secret.excerpt import one_line_of
 
@@ -209,7 +209,7 @@ class StepRecord:
         """Return what `digest` has to be."""
         value = self.wire()
         del value["digest"]
-        return digest(value)
+        return digest_of_plain(value)
 
 
 def schema() -> dict[str, Any]:

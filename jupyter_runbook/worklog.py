@@ -110,18 +110,18 @@ class Journaled:
     Parameters
     ----------
     records
-        Those that it has, by id.
+        Those that it has, by id, as they stand there.
     runs
         The ids of the runs that it knows, each with the digest of the cells that it began with; None where it has none.
     """
 
-    records: Mapping[str, StepRecord]
+    records: Mapping[str, Any]
     runs: Mapping[str, str | None]
 
     def knows(self, record: StepRecord) -> bool:
         """Tell whether it has the very record."""
         kept = self.records.get(record.id)
-        return kept is not None and kept.compute_digest() == record.compute_digest()
+        return kept is not None and _read(kept) == record
 
 
 @dataclass(frozen=True)
@@ -295,15 +295,15 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
 
 
 def _journaled(path: Path, notebook: Mapping[str, Any]) -> Journaled | None:
-    ids = {record.id for cell in notebook["cells"] if cell["cell_type"] == "code" for record in records(cell)}
+    shown = [data(output).get(MIME_TYPE) for cell in notebook["cells"] for output in outputs(cell)]
+    ids = {str(wire["id"]) for wire in shown if isinstance(wire, dict) and "id" in wire}
     if not ids and RunInfo.read(notebook) is None:
         return None
     try:
         found, runs = Journal(path.absolute().parent / FOLDER / "journal.jsonl").told(ids)
     except OSError:
         return None
-    kept = {name: record for name, wire in found.items() if (record := _read(wire))}
-    return Journaled(kept, runs) if runs else None
+    return Journaled(found, runs) if runs else None
 
 
 def data(output: Mapping[str, Any]) -> Mapping[str, Any]:
