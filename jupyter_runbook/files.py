@@ -28,6 +28,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "replacing",
+    "text_of",
     "write_all",
     "write_atomically",
 ]
@@ -68,7 +69,7 @@ def read_bytes(path: Path, *, largest: int = LARGEST, pipe: bool = False) -> byt
 
 
 def read_text(path: Path, *, largest: int = LARGEST, pipe: bool = False) -> str:
-    """Read a file of text, each line's end as a line feed; see `read_bytes`.
+    """Read a file of text; see `read_bytes` and `text_of`.
 
     Raises
     ------
@@ -78,7 +79,18 @@ def read_text(path: Path, *, largest: int = LARGEST, pipe: bool = False) -> str:
         It is no UTF-8.
     """
     data = read_bytes(path, largest=largest, pipe=pipe)
-    return io.TextIOWrapper(io.BytesIO(data), "utf-8").read()
+    return text_of(data)
+
+
+def text_of(data: bytes) -> str:
+    """Return the text that a file's bytes are, each line's end as a line feed, without a byte order mark.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        They are no UTF-8.
+    """
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig").read()
 
 
 def is_file(path: Path) -> bool:

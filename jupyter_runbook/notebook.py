@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from jupyter_runbook.errors import NotANotebook, Where
-from jupyter_runbook.files import read_text
+from jupyter_runbook.files import read_bytes, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ __all__ = [
     "lock_path",
     "notebook_folder",
     "notebook_path",
+    "parse_notebook",
     "ran",
     "read_notebook",
     "source_digest",
@@ -246,11 +247,34 @@ def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
     """
     where = Where(name or str(path))
     try:
-        value = json.loads(read_text(path, largest=MOST_BYTES))
+        data = read_bytes(path, largest=MOST_BYTES)
     except FileNotFoundError:
         raise NotANotebook("there is no such file", where=where) from None
     except OSError as error:
         raise NotANotebook(f"it can't be read: {error.strerror}", where=where) from None
+    return parse_notebook(data, str(where))
+
+
+def parse_notebook(data: bytes, name: str) -> dict[str, Any]:
+    """Return the notebook that a file's bytes are; see `read_notebook`.
+
+    Parameters
+    ----------
+    data
+        The bytes.
+    name
+        How errors name the file.
+
+    Raises
+    ------
+    NotANotebook
+        They are no JSON (with the line), or no notebook of nbformat 4.
+    """
+    where = Where(name)
+    if len(data) > MOST_BYTES:
+        raise NotANotebook(f"it is larger than {MOST_BYTES >> 20} MiB", where=where)
+    try:
+        value = json.loads(text_of(data))
     except UnicodeDecodeError as error:
         raise NotANotebook(f"this is no notebook: no UTF-8 at byte {error.start}", where=where) from None
     except json.JSONDecodeError as error:

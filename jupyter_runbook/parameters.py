@@ -28,7 +28,7 @@ from jupyter_runbook.secret import Secret, sealed_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HOW", "Parameter", "declared", "declared_in"]
+__all__ = ["HOW", "Parameter", "declared", "declared_in", "oddities"]
 
 #: How a runbook gets parameters.
 HOW = f"tag the cell that declares them with {PARAMETERS}, as papermill does"
@@ -40,7 +40,8 @@ _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": No
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
 _CHOICES = re.compile(r"\bone of: *(.+?)[.;]?$", re.IGNORECASE)
-_MAGIC = re.compile(r"^\s*[%!]")
+_MAGIC = re.compile(r"^\s*[%!?]|^\s*[\w.]+\?+\s*$")
+_ASSIGNED = re.compile(r"^\s*[\w., ]+=\s*[%!]")
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,49 @@ def declared(notebook: Mapping[str, Any], file: str) -> dict[str, Parameter] | N
     InvalidSpec
         The cell is no Python, with its line.
     """
-    for number, cell in enumerate(notebook["cells"], 1):
-        if cell["cell_type"] == "code" and PARAMETERS in tags(cell):
-            return declared_in(cell_source(cell), Where(file, str(number)))
+    for number, cell in _tagged(notebook):
+        return declared_in(cell_source(cell), Where(file, str(number)))
     return None
+
+
+def oddities(notebook: Mapping[str, Any], file: str) -> list[str]:
+    """Return what is odd about a runbook's parameters, and does no harm: a line each."""
+    found = []
+    for which, (number, cell) in enumerate(_tagged(notebook)):
+        if which:
+            found.append(f"{Where(file, str(number))}: a second cell is tagged {PARAMETERS}; the first one is taken")
+            continue
+        places = [Where(file, str(number), line) for line in _python(cell_source(cell))[1]]
+        found += [f"{place}: this is IPython's own; no parameter is read from it" for place in places]
+    return found
+
+
+def _tagged(notebook: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the cells that declare parameters, each with its number from 1."""
+    cells = enumerate(notebook["cells"], 1)
+    return [(number, cell) for number, cell in cells if cell["cell_type"] == "code" and PARAMETERS in tags(cell)]
+
+
+def _python(source: str) -> tuple[list[str], list[int]]:
+    """Return a cell's lines with a comment for each that is IPython's own, and the numbers of those that name a value.
+
+    The comment keeps the lines' numbers. ``name = %magic`` and ``name = !command`` are told from Python by trying.
+    """
+    lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
+    left_out: list[int] = []
+    while len(left_out) < len(lines):
+        try:
+            ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if 0 <= at < len(lines) and _ASSIGNED.match(lines[at]):
+                lines[at] = "#"
+                left_out.append(at + 1)
+                continue
+        except (ValueError, RecursionError, MemoryError):
+            pass
+        break
+    return lines, sorted(left_out)
 
 
 def declared_in(source: str, where: Where) -> dict[str, Parameter]:
@@ -165,8 +205,7 @@ def declared_in(source: str, where: Where) -> dict[str, Parameter]:
     InvalidSpec
         It is no Python, with its line.
     """
-    # IPython's own lines may stand in it; a comment in their place keeps the lines' numbers.
-    lines = ["#" if _MAGIC.match(line) else line for line in source.splitlines()]
+    lines, _ = _python(source)
     try:
         found = [_parameter(node, lines) for node in ast.parse("\n".join(lines)).body]
     except (SyntaxError, ValueError) as error:

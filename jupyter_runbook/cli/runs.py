@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["demo", "replay"]
 
 
+class _Place(click.Path):
+    """A file's path; or a text that is none, see `jupyter_runbook.replay.places`."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or the text."""
+        if isinstance(value, str) and (value == "-" or "://" in value):
+            return value
+        return super().convert(value, param, ctx)
+
+
+_PLACE = _Place()
+
+
 class _Seconds(click.FloatRange):
     """More than none, and no more than there are: float() reads nan and 1e400, too."""
 
@@ -81,8 +97,8 @@ def demo(folder: Path) -> None:
 @click.command(
     epilog="Example: jupyter runbook replay site.ipynb berlin.ipynb -p site berlin -p replicas 3",
 )
-@click.argument("runbook", type=click.Path(path_type=Path))
-@click.argument("worklog", type=click.Path(path_type=Path), required=False)
+@click.argument("runbook", type=_PLACE)
+@click.argument("worklog", type=_PLACE, required=False)
 @click.option(
     "-p",
     "--parameter",
@@ -116,8 +132,8 @@ def demo(folder: Path) -> None:
 @click.option("--timeout", type=_Seconds(), metavar="S", help="Time limit of each cell, in seconds.")
 @click.option("--overwrite", is_flag=True, help="Write the work log anew though it is there already.")
 def replay(
-    runbook: Path,
-    worklog: Path | None,
+    runbook: Path | str,
+    worklog: Path | str | None,
     *,
     parameters: Sequence[tuple[str, str]],
     files: Sequence[Path],
@@ -131,6 +147,9 @@ def replay(
     It runs in its own folder; WORKLOG is the executed notebook. Without a name that goes to
     worklogs/RUNBOOK-TIME.ipynb. A work log that is there already is never overwritten unasked. Ctrl-C stops the step
     at work, which still writes its record.
+
+    Both may also be - for standard input and output, s3:// or gs:// where the extra of that name is installed (pip
+    install 'jupyter-runbook[s3]'), and RUNBOOK https:// with the extra http. A runbook that is no file runs here.
     """
     from jupyter_runbook.replay.imports import without_iri_parsers
     from jupyter_runbook.replay.run import replay as run
@@ -201,9 +220,11 @@ def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:
     log = outcome.log
     steps = counts(step.status for cell in log.cells for step in cell.steps)
     lines = [f"{log.status}: {steps or 'no steps'}; cells: {counts(cell.status for cell in log.cells)}"]
-    lines += [f"work log: {outcome.path}", *([f"report: {report}"] if report else [])]
+    place = log.name
+    lines += [f"work log: {place}", *([f"report: {report}"] if report else [])]
     for line in lines:
-        say_if_heard(line)
+        # Standard output is the work log itself where that is what was asked for.
+        say_if_heard(line, err=place == "-")
     if outcome.broken:
-        say_if_heard(f"error: {outcome.path}: {outcome.broken}", err=True)
+        say_if_heard(f"error: {place}: {outcome.broken}", err=True)
     click.get_current_context().exit(outcome.exit_code)

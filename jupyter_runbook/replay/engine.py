@@ -77,7 +77,8 @@ class RunbookEngine:
         options
             papermill's: ``execution_timeout`` and ``start_timeout`` in seconds, ``stdout_file``, ``stderr_file``; what
             nbclient takes; and ours: ``watch`` (a `Watch`), ``kernel`` (a `PrivateKernel`, started or not), ``claimed``
-            (the caller holds the work log: see `claim`), ``secrets`` (those among the parameters, by name), ``check``
+            (the caller holds the work log: see `claim`), ``write`` (writes the work log, given in pieces, where that is
+            no file of this machine), ``secrets`` (those among the parameters, by name), ``check``
             (every step is a dry run), ``in_pieces`` (the caller can do with a stream's text as a list of pieces, which
             saves the room of another copy).
 
@@ -88,7 +89,8 @@ class RunbookEngine:
         CellTimeoutError, DeadKernelError, CellFailed, Stopped
             How the run ended; the work log says so too.
         """
-        from jupyter_runbook.replay.manager import Manager, local_path
+        from jupyter_runbook.replay.manager import Manager, local_path, remote
+        from jupyter_runbook.replay.saving import to_file
 
         for name, value in (nb.metadata.papermill.get("parameters") or {}).items():
             if why := unfit(value):
@@ -107,16 +109,18 @@ class RunbookEngine:
         handed: dict[str, Any] = {"run": info.run, "timeout": limit, "check": info.check}
         with ExitStack() as stack:
             journal = None
-            if path := local_path(output_path):
+            write = options.pop("write", None)
+            if write is None and (path := local_path(output_path)):
                 if not claimed:
                     stack.enter_context(claim(path, output_path or "", fresh=False))
                 handed["notebook"] = str(path)
                 journal = stack.enter_context(_journaled(info, path, output_path or ""))
+                write = to_file(path)
             manager = Manager(
                 nb,
                 info,
                 watch,
-                path=path,
+                write=write or remote(output_path),
                 journal=journal,
                 output_path=output_path,
                 progress_bar=progress_bar,
@@ -126,7 +130,7 @@ class RunbookEngine:
             try:
                 manager.notebook_start()
             except OSError as error:
-                raise _unwritable(output_path or "", error) from None
+                raise _unwritable(output_path or error.filename or "", error) from None
             try:
                 cls._execute(manager, kernel, handed, limit, secrets=secrets, log_output=log_output, **options)
             finally:

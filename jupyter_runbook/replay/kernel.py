@@ -118,7 +118,7 @@ class PrivateKernel:
         ends = {}
         for name in ("stdout", "stderr"):
             reader, ends[name] = os.pipe()
-            threading.Thread(target=_hand_on, args=(reader, name), name=f"kernel {name}", daemon=True).start()
+            threading.Thread(target=_hand_on, args=(reader,), name=f"kernel {name}", daemon=True).start()
         try:
             yield ends
         finally:
@@ -176,20 +176,20 @@ class PrivateKernel:
                 _sweep(self._folder.parent)
 
 
-def _hand_on(reader: int, name: str) -> None:
+def _hand_on(reader: int) -> None:
     redacted = Redactor().stream()
     with open(reader, encoding="utf-8", errors="replace", newline="") as said:
         # A line at a time: what is held back of it is a secret's beginning.
         for line in said:
-            _write(name, redacted.feed(line))
-    _write(name, redacted.close())
+            _write(redacted.feed(line))
+    _write(redacted.close())
 
 
-def _write(name: str, text: str) -> None:
+def _write(text: str) -> None:
+    # Standard output is for the replay's own answer, which may be the work log.
     with suppress(OSError, ValueError, AttributeError):  # it may be closed, or none
-        stream = getattr(sys, name)
-        stream.write(text)
-        stream.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _private(command: list[str]) -> list[str]:

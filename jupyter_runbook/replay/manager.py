@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from papermill.engines import NotebookExecutionManager
-from papermill.iorw import LocalHandler, papermill_io
+from papermill.iorw import LocalHandler, NoIOHandler, StreamHandler, papermill_io
 
 from jupyter_runbook.files import write_atomically
 from jupyter_runbook.notebook import RunInfo, Verdict, source_digest
 from jupyter_runbook.record import utc
 from jupyter_runbook.replay.saving import Saver
+from jupyter_runbook.secret.excerpt import told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from jupyter_runbook.journal import Journal
     from jupyter_runbook.notebook import CellStatus
     from jupyter_runbook.replay.outputs import Outputs
     from jupyter_runbook.replay.watch import Watch
 
-__all__ = ["Manager", "local_path"]
+__all__ = ["Manager", "local_path", "remote"]
 
 # papermill's word for each of ours.
 _PAPERMILL: dict[CellStatus, str] = {"done": "completed"}
@@ -44,8 +48,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         The run.
     watch
         Who is told.
-    path
-        The work log's file; None where it goes to a place that is not on this machine, or nowhere.
+    write
+        Writes the work log, given in pieces; None where papermill does it, once.
     journal
         The journal beside it; None where there is none.
     options
@@ -53,13 +57,20 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
     """
 
     def __init__(
-        self, nb: Any, info: RunInfo, watch: Watch, *, path: Path | None, journal: Journal | None, **options: Any
+        self,
+        nb: Any,
+        info: RunInfo,
+        watch: Watch,
+        *,
+        write: Callable[[Iterator[bytes]], object] | None = None,
+        journal: Journal | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(nb, **options)
         self.info = info
         self.watch = watch
         self._journal = journal
-        self._saver = Saver(nb, path, self._settle_outputs) if path else None
+        self._saver = Saver(nb, write, self._settle_outputs) if write else None
         self._outputs: dict[int, Outputs] = {}
         # The cell whose end the journal does not have yet: it is noted with the next one's beginning.
         self._ended: tuple[str, str] | None = None
@@ -67,7 +78,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self._began = self._cell_began = time.monotonic()
 
     def save(self, **_: Any) -> None:
-        """Write the work log now, where it is a file; elsewhere papermill writes it once, when all is over."""
+        """Write the work log now."""
         if self._saver:
             self._saver.save()
         self.last_save_time = self.now()
@@ -143,6 +154,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
             self.info.status = "interrupted"
         if self.info.died:
             self.info.status = "failed"
+        for outputs in self._outputs.values():
+            outputs.settle()
         self.info.ended = utc()
         self.info.lost = self.watch.lost
         self.info.write(self.nb)
@@ -215,3 +228,25 @@ def local_path(output_path: str | None) -> Path | None:
         # A "scheme" is a prefix for papermill, and the newest that fits is asked first.
         papermill_io.register(output_path, _WholeFiles(folder))
     return Path(folder, output_path)
+
+
+def remote(output_path: str | None) -> Callable[[Iterator[bytes]], None] | None:
+    """Return what writes to one of papermill's places beyond this machine; None where it goes nowhere, or to a stream.
+
+    What goes to a stream papermill writes once, when all is over.
+    """
+    if output_path is None or isinstance(
+        papermill_io.get_handler(output_path), (LocalHandler, NoIOHandler, StreamHandler)
+    ):
+        return None
+
+    def write(pieces: Iterator[bytes]) -> None:
+        text = b"".join(pieces).decode()
+        try:
+            papermill_io.write(text, output_path)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- each of papermill's handlers has errors of its own
+            raise OSError(errno.EIO, told(error), output_path) from None
+
+    return write

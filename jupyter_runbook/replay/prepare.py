@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.errors import NotANotebook, Where
 from jupyter_runbook.notebook import INJECTED, cell_source
-from jupyter_runbook.replay.given import is_unicode
+from jupyter_runbook.replay.given import is_unicode, unfit
 from jupyter_runbook.replay.sealing import split
 from jupyter_runbook.secret.excerpt import excerpt
 
@@ -50,7 +50,11 @@ def prepare(notebook: dict[str, Any], name: str) -> None:
     minor = notebook.get("nbformat_minor")
     # Later minor versions are read as far as they keep to this one.
     notebook["nbformat_minor"] = MINOR if not isinstance(minor, int) or minor < MINOR else minor
+    if why := unfit(notebook["metadata"]):
+        raise NotANotebook(f"its metadata can't be written: {why}", where=Where(name))
     for number, cell in enumerate(notebook["cells"], 1):
+        if why := unfit(cell["metadata"]):
+            raise NotANotebook(f"its metadata can't be written: {why}", where=Where(name, str(number)))
         cell["source"] = cell_source(cell)
         if not is_unicode(cell["source"]):
             raise NotANotebook(
@@ -65,7 +69,7 @@ def prepare(notebook: dict[str, Any], name: str) -> None:
     _check_ids(notebook, name)
 
 
-def parameterized(notebook: dict[str, Any], values: dict[str, Any], *, runbook: Path, worklog: Path) -> Any:
+def parameterized(notebook: dict[str, Any], values: dict[str, Any], *, runbook: str, worklog: str) -> Any:
     """Return a prepared notebook as papermill has it, with the parameters in a cell of their own."""
     import nbformat
     from papermill.iorw import load_notebook_node
@@ -80,7 +84,7 @@ def parameterized(notebook: dict[str, Any], values: dict[str, Any], *, runbook: 
             if INJECTED in cell.metadata.tags:
                 cell["id"] = INJECTED
     nb.metadata.papermill["parameters"] = values
-    nb.metadata.papermill["input_path"], nb.metadata.papermill["output_path"] = str(runbook), str(worklog)
+    nb.metadata.papermill["input_path"], nb.metadata.papermill["output_path"] = runbook, worklog
     return nb
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,21 +13,23 @@ from typing import TYPE_CHECKING, Any
 from jupyter_core.utils import run_sync
 
 from jupyter_runbook.errors import BadInput, Where
-from jupyter_runbook.files import read_text
+from jupyter_runbook.files import is_there, read_text
 from jupyter_runbook.notebook import read_notebook
+from jupyter_runbook.parameters import oddities
 from jupyter_runbook.private import NotOurs
 from jupyter_runbook.replay.engine import RunbookEngine, claim
 from jupyter_runbook.replay.given import parse, values_of
 from jupyter_runbook.replay.kernel import PrivateKernel
+from jupyter_runbook.replay.places import STREAM, check_worklog, named, read_runbook, writer
 from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
 from jupyter_runbook.replay.sealing import split
+from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from jupyter_runbook.replay.watch import Watch
     from jupyter_runbook.secret import Secret
 
 __all__ = ["Outcome", "default_worklog", "exit_code", "replay"]
@@ -40,14 +42,14 @@ class Outcome:
     Parameters
     ----------
     path
-        The work log, as it was named.
+        The work log, as it was named: a path, or a place.
     log
         What is in it.
     broken
         What ended it where the work log can't tell: no kernel, or no room to write it.
     """
 
-    path: Path
+    path: Path | str
     log: WorkLog
     broken: str | None = None
 
@@ -58,8 +60,8 @@ class Outcome:
 
 
 def replay(
-    runbook: Path,
-    worklog: Path | None = None,
+    runbook: Path | str,
+    worklog: Path | str | None = None,
     parameters: Mapping[str, str] | None = None,
     *,
     files: Sequence[Path] = (),
@@ -69,12 +71,12 @@ def replay(
     timeout: float | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Run a runbook unattended, in the folder that it lies in.
+    """Run a runbook unattended, in the folder that it lies in, or here if it is no file.
 
     Parameters
     ----------
     runbook
-        The notebook as written.
+        The notebook as written: its path; or a place, as a text, see `jupyter_runbook.replay.places`.
     worklog
         Where the executed one goes; left out, a new file in ``worklogs`` here.
     parameters
@@ -97,25 +99,31 @@ def replay(
     BadInput
         Nothing ran, and nothing was written: the message says why.
     """
-    notebook = read_notebook(runbook)
-    values = parse(parameters or {}, notebook, str(runbook), _of_files(files), secrets or {})
-    prepare(notebook, str(runbook))
+    notebook = read_runbook(runbook)
+    source = named(runbook)
+    values = parse(parameters or {}, notebook, source, _of_files(files), secrets or {})
+    prepare(notebook, source)
+    for text in oddities(notebook, source):
+        (watch or Watch()).notice(text)
     if worklog is None:
-        worklog = default_worklog(runbook)
-    elif overwrite and worklog.exists() and runbook.exists() and worklog.samefile(runbook):
+        worklog = default_worklog(runbook if isinstance(runbook, Path) else Path(source))
+    elif isinstance(worklog, str):
+        check_worklog(worklog, fresh=not overwrite)
+    elif overwrite and isinstance(runbook, Path) and is_there(worklog) and worklog.samefile(runbook):
         raise BadInput("the work log would overwrite the runbook itself", where=Where(str(worklog)))
     name = kernel_name(notebook)
-    _check_kernel(name, str(runbook))
+    _check_kernel(name, source)
+    folder = runbook.absolute().parent if isinstance(runbook, Path) else Path.cwd()
     with (
-        claim(worklog, str(worklog), fresh=not overwrite),
-        _starting(PrivateKernel(name, runbook.absolute().parent), watch) as kernel,
+        claim(worklog, str(worklog), fresh=not overwrite) if isinstance(worklog, Path) else nullcontext(),
+        _starting(PrivateKernel(name, folder), watch) as kernel,
     ):
-        nb = parameterized(notebook, values, runbook=runbook, worklog=worklog)
+        nb = parameterized(notebook, values, runbook=source, worklog=named(worklog))
         return _execute(
             nb,
             worklog,
             kernel=kernel,
-            input_path=str(runbook),
+            input_path=source,
             claimed=True,
             in_pieces=True,
             execution_timeout=timeout,
@@ -200,36 +208,52 @@ def _check_kernel(name: str, file: str) -> None:
         ) from None
 
 
-def _execute(nb: Any, worklog: Path, **options: Any) -> Outcome:
+def _execute(nb: Any, worklog: Path | str, **options: Any) -> Outcome:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from jupyter_runbook.replay.client import Stopped
     from jupyter_runbook.replay.endings import CellFailed
 
+    path, place = (worklog, None) if isinstance(worklog, Path) else (None, worklog)
+    if place is not None and place != STREAM:
+        options["write"] = writer(place)
+    broken = None
     try:
-        RunbookEngine.execute_notebook(nb, kernel_name(nb), str(worklog), progress_bar=False, **options)
+        RunbookEngine.execute_notebook(nb, kernel_name(nb), str(path) if path else None, progress_bar=False, **options)
     except (CellTimeoutError, DeadKernelError, CellFailed, Stopped):
-        broken = None  # how it ended is in the work log
+        pass  # how it ended is in the work log
     except OSError as error:
-        broken = f"the work log could not be written any more: {error.strerror}{_rescued(nb, worklog)}"
+        kept = _rescued(nb, path or Path(named(place)))
+        broken = f"the work log could not be written any more: {error.strerror}{kept}"
     except RuntimeError as error:
         broken = f"the kernel does not start: {one_line_of(str(error))}"
-    else:
-        broken = None
+    if place == STREAM:
+        broken = broken or _written(nb)
     # What is on the disk is true as far as it goes; what is in memory goes further than anybody can read.
-    there = broken and worklog.is_file()
-    return Outcome(worklog, WorkLog(str(worklog), read_notebook(worklog) if there else nb), broken)
+    there = path if broken and path and path.is_file() else None
+    return Outcome(worklog, WorkLog(named(worklog), read_notebook(there) if there else nb), broken)
+
+
+def _written(nb: Any) -> str | None:
+    """Write a work log to standard output; return why it can't be."""
+    from jupyter_runbook.replay.saving import encoded
+
+    try:
+        writer(STREAM)(encoded(nb))
+    except OSError as error:
+        return f"the work log could not be written: {error.strerror}{_rescued(nb, Path('stdout'))}"
+    return None
 
 
 def _rescued(nb: Any, worklog: Path) -> str:
     """Put what a work log was to hold where there is room for it, and say where; nothing where there is none."""
-    import nbformat
+    from jupyter_runbook.replay.saving import encoded
 
     path = None
     try:
         descriptor, path = tempfile.mkstemp(prefix=f"{worklog.stem}-", suffix=".ipynb")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            nbformat.write(nb, file)  # type: ignore[no-untyped-call]
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(encoded(nb))
     except OSError:
         if path:
             Path(path).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Saver", "encoded"]
+__all__ = ["Saver", "encoded", "to_file"]
 
 # Writing takes one part in so many of the time, and two writes are so many seconds apart at least.
 PART, APART = 20, 0.05
@@ -34,21 +34,23 @@ _LATER = "\N{NULL}runbook\N{NULL}"
 
 
 class Saver:
-    """Keeps one work log's file.
+    """Keeps one work log written.
 
     Parameters
     ----------
     notebook
         The notebook, as nbformat has it in memory; a stream's text may be a list of pieces.
-    path
-        The file; it is replaced whole or not at all.
+    write
+        Writes the whole of it, given in pieces, and raises an OSError where it can't.
     settle
         Called before a cell is written that has changed.
     """
 
-    def __init__(self, notebook: Any, path: Path, settle: Callable[[Any], object]) -> None:
+    def __init__(
+        self, notebook: Any, write: Callable[[Iterator[bytes]], object], settle: Callable[[Any], object]
+    ) -> None:
         self._notebook = notebook
-        self._path = path
+        self._write = write
         self._settle = settle
         self._kept: dict[int, bytes] = {}
         self._changed: dict[int, Any] = {}
@@ -87,9 +89,7 @@ class Saver:
             self._kept.pop(id(cell), None)
         self._changed.clear()
         try:
-            with replacing(self._path) as file:
-                for piece in encoded(self._notebook, self._kept):
-                    file.write(piece)
+            self._write(encoded(self._notebook, self._kept))
             self.error = None
         finally:
             ended = time.monotonic()
@@ -108,6 +108,17 @@ class Saver:
         except OSError as error:
             # Told when the cell at work has ended: it is not the cell's fault.
             self.error = error
+
+
+def to_file(path: Path) -> Callable[[Iterator[bytes]], None]:
+    """Return what writes a file of this machine: it is replaced whole or not at all."""
+
+    def write(pieces: Iterator[bytes]) -> None:
+        with replacing(path) as file:
+            for piece in pieces:
+                file.write(piece)
+
+    return write
 
 
 def encoded(notebook: Any, kept: dict[int, bytes] | None = None) -> Iterator[bytes]:

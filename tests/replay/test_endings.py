@@ -45,7 +45,7 @@ def run(folder: Path, sources: list[str], tags: list[str]) -> list[Any]:
     notebook.metadata["papermill"] = {}
     for cell in notebook.cells:
         cell.metadata["tags"] = tags
-    manager = Manager(notebook, run_info(notebook, None), Watch(), path=None, journal=None, progress_bar=False)
+    manager = Manager(notebook, run_info(notebook, None), Watch(), progress_bar=False)
     manager.notebook_start()
     Patient(manager, PrivateKernel("python3", folder), {}, 60.0).execute()
     return list(notebook.cells)
