@@ -6,9 +6,12 @@ import errno
 import fcntl
 import io
 import os
+import socket
 import stat
 import tempfile
+import zlib
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -28,6 +31,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "replacing",
+    "sweep",
     "text_of",
     "write_all",
     "write_atomically",
@@ -152,7 +156,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
         As `write_atomically`; whatever the block raises leaves what was there before, too.
     """
     path = path.resolve()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{_here()}-{os.getpid()}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -170,6 +174,31 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Take away what processes of this machine that are gone have left half written in a folder."""
+    for left in folder.glob(f"{PARTIAL}{_here()}-*"):
+        with suppress(OSError, ValueError, IndexError):
+            pid = int(left.name.removeprefix(PARTIAL).split("-")[1])
+            if left.stat().st_uid == os.getuid() and not _is_there(pid):
+                left.unlink()
+
+
+@cache
+def _here() -> str:
+    """Name this machine in a few letters; a folder may be another one's, too."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _mode(path: Path) -> int:

@@ -15,7 +15,7 @@ from jupyter_runbook.audit.findings import findings
 from jupyter_runbook.audit.status import counts, sign
 from jupyter_runbook.display.html import notice_html, record_html, table
 from jupyter_runbook.display.markdown import first_heading, markdown_html
-from jupyter_runbook.display.outputs import error_line, output_html
+from jupyter_runbook.display.outputs import error_line, output_html, stopped
 from jupyter_runbook.display.words import safe, short_time, verbatim
 from jupyter_runbook.notebook import cell_source
 from jupyter_runbook.record import MIME_TYPE
@@ -181,10 +181,17 @@ def _code(logged: LoggedCell, cell: Mapping[str, Any]) -> str:
         f'<section id="cell-{logged.index + 1}" class="{escape(status)}">',
         f"<p>Cell {logged.index + 1} · {sign(logged.status)} {safe(logged.status)}{why}</p>",
         source,
-        *map(_shown, outputs(cell)),
+        *(_shown(_over(output, logged)) for output in outputs(cell)),
         "</section>",
     ]
     return "".join(parts)
+
+
+def _over(output: Mapping[str, Any], logged: LoggedCell) -> Mapping[str, Any]:
+    """Return an output as it is true now: a file that was saved while a step was at work says so for ever."""
+    if logged.status in ("running", "done"):
+        return output
+    return stopped(output, logged.status, logged.why) or output
 
 
 def _shown(output: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ def _fail(ctx: click.Context, lines: list[str], code: int) -> NoReturn:
 def main() -> None:
     """Replay runbooks, and read what they left.
 
-    Exit codes: 0 done; 1 a step failed; 2 bad input, nothing ran; 3 not approved or stale plan; 130 interrupted.
+    Exit codes: 0 done; 1 a cell or step failed, or the kernel died; 2 bad input, nothing ran; 3 not approved or stale
+    plan; 130 somebody stopped it.
     """
     # A process that ends need not look through all that it imported for what could be freed: a twentieth of a replay.
     atexit.register(gc.freeze)

@@ -88,9 +88,12 @@ def demo(folder: Path) -> None:
     """
     from jupyter_runbook.replay.demo import run_demo
     from jupyter_runbook.replay.imports import without_iri_parsers
+    from jupyter_runbook.replay.signals import Stops
 
     without_iri_parsers()
+    stops = click.get_current_context().with_resource(Stops())
     outcome, report = run_demo(folder, _watch())
+    stops.over()
     _end(outcome, report)
 
 
@@ -153,9 +156,11 @@ def replay(
     """
     from jupyter_runbook.replay.imports import without_iri_parsers
     from jupyter_runbook.replay.run import replay as run
+    from jupyter_runbook.replay.signals import Stops
 
     given = _given(parameters)
     without_iri_parsers()
+    stops = click.get_current_context().with_resource(Stops())
     outcome = run(
         runbook,
         worklog,
@@ -167,6 +172,7 @@ def replay(
         timeout=timeout,
         watch=_watch(),
     )
+    stops.over()
     _end(outcome)
 
 

@@ -22,6 +22,7 @@ from jupyter_runbook.display.words import (
     verbatim,
 )
 from jupyter_runbook.matrix import KINDS, matrix
+from jupyter_runbook.record import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
     from jupyter_runbook.session import Progress
 
-__all__ = ["notice_html", "progress_html", "record_html", "table"]
+__all__ = ["RUNNING", "notice_html", "progress_html", "record_html", "table"]
 
 # So many rows stand open; with more, the table is folded.
 OPEN_ROWS = 30
@@ -37,6 +38,8 @@ OPEN_ROWS = 30
 OPEN_LINES = 25
 # So many lines of a running step's output are shown.
 TAIL_LINES = 20
+
+RUNNING = "<b>◌ running</b>"
 
 
 def record_html(record: StepRecord) -> str:
@@ -75,8 +78,9 @@ def record_html(record: StepRecord) -> str:
 def progress_html(progress: Progress) -> str:
     """Return a running step as a fragment of HTML."""
     count = f", {progress.done} of {progress.total} done" if progress.total else ""
-    head = f"<p><b>◌ running</b> {safe(progress.name)} · %%{safe(progress.provider)}"
-    parts = [f"{head} · {progress.seconds:.0f} s{count}</p>"]
+    head = f"<p>{RUNNING} {safe(progress.name)} · %%{safe(progress.provider)}"
+    # A file that was saved meanwhile says so for ever.
+    parts = [f"{head} · {progress.seconds:.0f} s{count} · {short_time(utc())}</p>"]
     if progress.total > 1 and progress.running:
         items = "".join(f"<li>{safe(name)}, {seconds:.0f} s</li>" for name, seconds in progress.running)
         parts.append(f"<ul>{items}</ul>")

@@ -6,14 +6,16 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jupyter_runbook.display.html import RUNNING
 from jupyter_runbook.display.markdown import markdown_html
-from jupyter_runbook.display.words import readable, verbatim
+from jupyter_runbook.display.text import RUNS, runs
+from jupyter_runbook.display.words import STATUSES, one_line, readable, safe, verbatim
 from jupyter_runbook.worklog import data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["error_line", "output_html"]
+__all__ = ["error_line", "output_html", "stopped"]
 
 # Of a text so many lines are shown: from its beginning, and from its end.
 HEAD_LINES, TAIL_LINES = 200, 100
@@ -62,3 +64,23 @@ def _lines(text: str) -> str:
 def _joined(value: Any) -> str:
     """Return a text that nbformat may hold as a list of lines."""
     return "".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def stopped(output: Mapping[str, Any], status: str, why: str | None) -> dict[str, Any] | None:
+    """Return what takes the place of an output that shows a step at work which has ended; None for another output.
+
+    Parameters
+    ----------
+    output
+        An output of the step's cell.
+    status, why
+        What became of the cell.
+    """
+    found = data(output)
+    if not runs(text := _joined(found.get("text/plain"))):
+        return None
+    said = f"{STATUSES.get(status, '■')} {status}"
+    because = why or "it left no record"
+    html = _joined(found.get("text/html")).replace(RUNNING, f"<b>{said}</b>", 1)
+    plain = f"{said}{text.removeprefix(RUNS.rstrip(': '))}\n  {one_line(because)}"
+    return {**output, "data": {**found, "text/plain": plain, "text/html": f"{html}<p>{safe(because)}</p>"}}

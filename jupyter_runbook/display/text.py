@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jupyter_runbook.record import ChangeRecord, StepRecord
     from jupyter_runbook.session import Progress
 
-__all__ = ["progress_lines", "progress_text", "record_text", "running_lines"]
+__all__ = ["progress_lines", "progress_text", "record_text", "running_lines", "runs"]
 
 RUNS = "◌ running: "
 
@@ -51,6 +51,11 @@ def progress_lines(progress: Progress) -> list[str]:
     """Return a line for each task of a running step."""
     tasks = progress.matrix
     return [task_line(tasks, task) for task in tasks.tasks] if tasks else []
+
+
+def runs(text: object) -> bool:
+    """Tell whether a text is `progress_text`'s: of a step that was at work when it was shown."""
+    return isinstance(text, str) and text.startswith(RUNS)
 
 
 def running_lines(text: str) -> list[str] | None:

@@ -24,6 +24,7 @@ from jupyter_runbook.replay.channels import Channels
 from jupyter_runbook.replay.endings import ASKED, after_error, after_success
 from jupyter_runbook.replay.outputs import Displays, Outputs
 from jupyter_runbook.replay.sealing import opened
+from jupyter_runbook.replay.signals import STOPPING
 from jupyter_runbook.secret.messages import Messages
 from jupyter_runbook.secret.redact import Redactor
 from jupyter_runbook.worklog import is_whole
@@ -137,7 +138,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             self._signals.append(name)
             (self._pressed if self._stopped.is_set() else self._stopped).set()
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPING:
             if signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup
             before = signal.getsignal(number)

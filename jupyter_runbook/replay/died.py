@@ -31,7 +31,7 @@ def cause(code: int | None, killed: int | None) -> str:
     if code == -signal.SIGKILL and killed:
         return f"the kernel died: it was killed ({name}) for want of memory, as its control group counts"
     if code == -signal.SIGKILL:
-        return f"the kernel died: it was killed ({name}); where nobody did it, memory was short: dmesg tells"
+        return f"the kernel died: it was killed ({name}); if nobody did it, see dmesg: memory may have been short"
     return f"the kernel died of {name}"
 
 

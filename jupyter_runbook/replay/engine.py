@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.canonical import digest
 from jupyter_runbook.errors import BadInput, Where
-from jupyter_runbook.files import lock
+from jupyter_runbook.files import lock, sweep
 from jupyter_runbook.journal import Journal
 from jupyter_runbook.notebook import FOLDER, RunInfo, lock_path, ran
 from jupyter_runbook.record import utc
 from jupyter_runbook.replay.given import unfit
 from jupyter_runbook.replay.kernel import PrivateKernel
 from jupyter_runbook.replay.sealing import seal
+from jupyter_runbook.replay.signals import Stops
 from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.secret import secrets_in, weak
+from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.session import new_run, user, versions
 
 if TYPE_CHECKING:
@@ -131,11 +133,18 @@ class RunbookEngine:
                 manager.notebook_start()
             except OSError as error:
                 raise _unwritable(output_path or error.filename or "", error) from None
+            stops = stack.enter_context(Stops())
             try:
                 cls._execute(manager, kernel, handed, limit, secrets=secrets, log_output=log_output, **options)
+            except RuntimeError as error:
+                # nbclient's DeadKernelError is one, and told of already.
+                info.died = info.died or f"the kernel did not start: {one_line_of(str(error))}"
+                raise
             finally:
+                stops.over()
                 watch.ended()
-                manager.cleanup_pbar()
+                with suppress(OSError, ValueError):  # who looked at it may be gone
+                    manager.cleanup_pbar()
                 manager.notebook_complete()
                 if not in_pieces:
                     manager.finish()
@@ -213,6 +222,7 @@ def claim(path: Path, name: str, *, fresh: bool) -> Iterator[None]:
         Another replay holds it, it is there already, or its folder can't be written.
     """
     _refuse(path, name, fresh=fresh)
+    sweep(path.parent)
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(lock_path(path)))

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbformat import from_dict
 from papermill.engines import NotebookExecutionManager
 from papermill.iorw import LocalHandler, NoIOHandler, StreamHandler, papermill_io
 
+from jupyter_runbook.display.outputs import stopped
 from jupyter_runbook.files import write_atomically
 from jupyter_runbook.notebook import RunInfo, Verdict, source_digest
 from jupyter_runbook.record import utc
@@ -192,6 +194,10 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         if bad:
             self.nb.metadata.papermill["exception"] = True
         verdict.write(cell)
+        if bad:
+            for number, output in enumerate(cell.outputs):
+                if made := stopped(output, verdict.status, verdict.why):
+                    cell.outputs[number] = from_dict(made)  # type: ignore[no-untyped-call]
         if self._saver:
             self._saver.touched(cell)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_runbook.audit.status import sign
@@ -15,6 +16,8 @@ from jupyter_runbook.replay.watch import Watch
 from jupyter_runbook.worklog import records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_runbook.notebook import Verdict
     from jupyter_runbook.record import StepRecord
 
@@ -77,12 +80,18 @@ class Lines(Watch):
             self._write(f"      {one_line(line)}\n")
 
     def _write(self, text: str) -> None:
-        if self.lost is not None:
-            return
+        if self.lost is None:
+            with self._heard():
+                self._put(text)
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Go on where what is shown in the block can't be: whoever read it may be gone, and is told in the work log."""
         try:
-            self._put(text)
+            yield
         except (OSError, ValueError) as error:
-            self.lost = f"its progress could not be shown any more: {getattr(error, 'strerror', None) or error}"
+            why = getattr(error, "strerror", None) or error
+            self.lost = self.lost or f"its progress could not be shown any more: {why}"
 
     def _put(self, text: str) -> None:
         self._stream.write(text)

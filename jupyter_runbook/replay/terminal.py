@@ -60,7 +60,8 @@ class Board(Lines):
     def starting(self) -> None:
         """See `Watch`."""
         self._live = Live(console=self._console, get_renderable=self._below, refresh_per_second=REFRESH, transient=True)
-        self._live.start()
+        with self._heard():
+            self._live.start()
 
     def cell_begun(self, index: int, cell: Any) -> None:
         """See `Watch`."""
@@ -83,9 +84,10 @@ class Board(Lines):
 
     def ended(self) -> None:
         """See `Watch`."""
-        if self._live:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live:
+            with self._heard():
+                live.stop()
 
     def _put(self, text: str) -> None:
         for line in text.rstrip("\n").split("\n"):

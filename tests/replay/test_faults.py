@@ -109,6 +109,7 @@ def test_the_work_log_says_what_happened(place: Place, case: Case) -> None:
     notebook = place.load("out.ipynb")
     assert [cell.source for cell in notebook.cells] == list(case.cells)
     if case.exit != -9:
+        assert "◌ running" not in json.dumps(notebook, ensure_ascii=False)
         theirs = {"done": "completed"}
         said = [cell.metadata.papermill.status for cell in notebook.cells]
         assert said == [theirs.get(one, one) for one in statuses(status)]

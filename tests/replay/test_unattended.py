@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import pty
 import socket
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jupyter_runbook.audit.history import history
 from tests.replay.runs import BIN, LOAD, Place, statuses, write
 
 if TYPE_CHECKING:
@@ -60,6 +62,42 @@ def test_who_reads_the_progress_can_not_end_the_run(place: Place, how: str) -> N
 
 
 # What the first cell does, how the three cells end, and what is said of it.
+
+
+def test_a_terminal_that_closes_does_not_end_the_run(place: Place) -> None:
+    cells = ["import time\ntime.sleep(2)", LOAD, "%%shell --name last\nsleep 0.5; echo whole"]
+    write(place.folder / "in.ipynb", cells)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(place.folder)
+        os.environ["TERM"] = "xterm"
+        os.execv(str(BIN / "jupyter-runbook"), ["jupyter-runbook", "replay", "in.ipynb", "out.ipynb"])  # noqa: S606
+    shown = b""
+    while b"running" not in shown:
+        shown += os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    status = place.status("out.ipynb")
+    assert statuses(status) == ["done"] * 3
+    assert [step["status"] for step in status["steps"]] == ["changed"]
+    assert place.load("out.ipynb").metadata.runbook.lost in (
+        "its terminal was closed while it ran",
+        "its progress could not be shown any more: Input/output error",
+    )
+
+
+def test_a_time_zone_changes_nothing(place: Place) -> None:
+    ask = "import subprocess\nprint(subprocess.run([{0!r}, 'status', 'out.ipynb'], capture_output=True, text=True, "
+    ask = ask.format(str(BIN / "jupyter-runbook")) + "env={**os.environ, 'TZ': 'Asia/Tokyo'}).stdout)"
+    write(place.folder / "in.ipynb", ["import os, time", ask, "1"])
+    moved = Place(place.folder, {"TZ": "America/New_York"})
+    assert moved.replay("in.ipynb", "out.ipynb").code == 0
+    said = place.load("out.ipynb").cells[1].outputs[0].text
+    assert said.startswith("out.ipynb: running\n")
+    [entry] = history([place.folder / ".runbook" / "journal.jsonl"])
+    assert (entry.status, entry.started[-1], entry.ended[-1:] if entry.ended else "") == ("done", "Z", "Z")
+
+
 # Every other way is in tests/replay/test_endings.py.
 FAILS = {
     "%run": ("%run fails.py", "failed", "SystemExit: 3"),
