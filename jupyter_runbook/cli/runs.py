@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from jupyter_runbook.replay.run import Outcome
+    from jupyter_runbook.replay.signals import Stops
     from jupyter_runbook.secret import Secret
 
 __all__ = ["demo", "replay"]
@@ -93,7 +94,7 @@ def demo(folder: Path) -> None:
     without_iri_parsers()
     stops = click.get_current_context().with_resource(Stops())
     outcome, report = run_demo(folder, _watch())
-    stops.over()
+    _over(stops)
     _end(outcome, report)
 
 
@@ -172,7 +173,7 @@ def replay(
         timeout=timeout,
         watch=_watch(),
     )
-    stops.over()
+    _over(stops)
     _end(outcome)
 
 
@@ -218,6 +219,18 @@ def _watch() -> Any:
         if is_capable(sys.stderr):
             return Board(sys.stderr)
     return Lines(sys.stderr)
+
+
+def _over(stops: Stops) -> None:
+    """Have no signal change the exit code of a run that is over, until the process is gone."""
+    import atexit
+    import signal
+
+    from jupyter_runbook.replay.signals import STOPPING
+
+    stops.over()
+    for number in STOPPING:
+        atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def _end(outcome: Outcome, report: Path | None = None) -> NoReturn:

@@ -118,7 +118,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._stopped, self._pressed = asyncio.Event(), asyncio.Event()
         with self._listening():
             async with self._answering():
-                info = await self._channels.send(self.kc.session.msg("kernel_info_request", {})).ended
+                asked = self._channels.send(self.kc.session.msg("kernel_info_request", {}))
+                info = await self._unless_stopped(self._answer(asked))
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 await self._cells()
             self.set_widgets_metadata()
@@ -176,8 +177,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             if self.kc is not None:
                 self.kc.stop_channels()
 
-    async def _unless_stopped(self, starting: Any) -> None:
-        """Wait for something that may be left half done."""
+    async def _unless_stopped(self, starting: Any) -> Any:
+        """Wait for something that may be left half done, and return what it returns."""
         task, stopped = asyncio.ensure_future(starting), asyncio.ensure_future(self._stopped.wait())
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -185,7 +186,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             task.cancel()
             await asyncio.wait({task})
             raise Stopped(self._signals[0])
-        task.result()
+        return task.result()
 
     def _request(self, cell: Any) -> Request:
         """Send a cell's code with its id and metadata, which nbclient leaves out."""
@@ -272,17 +273,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         DeadKernelError
             The kernel is gone.
         """
-        ended: asyncio.Future[Any] = self._request(cell).ended
-        died: asyncio.Future[Any] = asyncio.ensure_future(self._kernel.died())
-        try:
-            await asyncio.wait([ended, died], return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                await self._channels.last_words()
-            if not ended.done():
-                raise DeadKernelError(died.result())
-            reply = ended.result()
-        finally:
-            died.cancel()
+        reply = await self._answer(self._request(cell))
         content = self._messages.clean("execute_reply", reply["content"])
         cell["execution_count"] = content.get("execution_count", cell["execution_count"])
         if content.get("status") == "error" and not self._may_fail(cell, content.get("ename")):
@@ -314,6 +305,25 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         finally:
             stopped.cancel()
             pressed.cancel()
+
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        """Wait for the end of a request, and return the reply.
+
+        Raises
+        ------
+        DeadKernelError
+            The kernel is gone.
+        """
+        died: asyncio.Future[Any] = asyncio.ensure_future(self._kernel.died())
+        try:
+            await asyncio.wait([request.ended, died], return_when=asyncio.FIRST_COMPLETED)
+            if not request.ended.done():
+                await self._channels.last_words()
+            if not request.ended.done():
+                raise DeadKernelError(died.result())
+            return request.ended.result()
+        finally:
+            died.cancel()
 
     def _published(self, message: dict[str, Any]) -> None:
         """Take a message that the kernel publishes; what a step shows while it runs is for those who watch, too."""

@@ -200,9 +200,10 @@ def _journaled(info: RunInfo, path: Path, name: str) -> Iterator[Journal]:
     try:
         yield journal
     finally:
-        # Where there is no room for this line, the work log itself tells as much as it could.
-        with suppress(OSError):
-            journal.run_end(info.run, info.status)
+        # Its end is noted with that of its last cell; a run that never came so far has none of these.
+        if info.ended is None:
+            with suppress(OSError):
+                journal.run_end(info.run, info.status)
 
 
 @contextmanager

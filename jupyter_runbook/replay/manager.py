@@ -163,10 +163,12 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
         self.info.write(self.nb)
         # papermill takes the difference of two times of day, and somebody may have set the clock between them.
         self.start_time = self.now() - dt.timedelta(seconds=time.monotonic() - self._began)
-        try:
-            super().notebook_complete()
-        finally:
-            self._note(None)
+        # The journal first: what the file says of the end, history says as well.
+        self._note(None)
+        if self._journal is not None:
+            with suppress(OSError):
+                self._journal.run_end(self.info.run, self.info.status)
+        super().notebook_complete()
 
     def finish(self) -> None:
         """Have each stream's text in one piece, as nbformat has it in memory."""
