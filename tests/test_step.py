@@ -307,7 +307,7 @@ def test_a_record_that_can_not_be_journaled_is_still_shown_and_said(
 
 
 def test_what_an_earlier_run_left_open_is_said_first_and_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_runbook.journal._process", lambda: {"host": bench.session.actor.host, "pid": 1})
+    monkeypatch.setattr("jupyter_runbook.journal.this_process", lambda: {"host": bench.session.actor.host, "pid": 1})
     bench.run("a: one")
     begin, found, _ = bench.session.journal.path.read_text().splitlines(keepends=True)
     bench.session.journal.path.write_text(begin + found)
