@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -249,7 +250,8 @@ def read_notebook(path: Path, name: str | None = None) -> dict[str, Any]:
     try:
         data = read_bytes(path, largest=MOST_BYTES)
     except FileNotFoundError:
-        raise NotANotebook("there is no such file", where=where) from None
+        hint = "only replay reads other places: fetch it first" if _URL.match(str(path)) else None
+        raise NotANotebook("there is no such file", where=where, hint=hint) from None
     except OSError as error:
         raise NotANotebook(f"it can't be read: {error.strerror}", where=where) from None
     return parse_notebook(data, str(where))
@@ -273,6 +275,8 @@ def parse_notebook(data: bytes, name: str) -> dict[str, Any]:
     where = Where(name)
     if len(data) > MOST_BYTES:
         raise NotANotebook(f"it is larger than {MOST_BYTES >> 20} MiB", where=where)
+    if not data.strip():
+        raise NotANotebook("this is no notebook: it is empty", where=where)
     try:
         value = json.loads(text_of(data))
     except UnicodeDecodeError as error:
@@ -305,6 +309,9 @@ def _checked(value: Any, where: Where) -> dict[str, Any]:
             raise NotANotebook("its metadata is no mapping", where=place)
     return value
 
+
+# What pathlib leaves of s3://bucket/a.ipynb.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _CONFLICT = "if a merge left conflict marks in it, nbdime mergetool settles them"
 _UPGRADE = "jupyter nbconvert --to notebook --inplace FILE brings an older one up to date"

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from jupyter_runbook.audit.findings import findings
+from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.display.words import STATUSES, one_line, short_time
+from jupyter_runbook.worklog import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +54,8 @@ def status_text(log: WorkLog) -> str:
             )
             lines += _because(step)
         if not cell.steps and cell.status != "done":
-            why = f": {cell.why}" if cell.why else ""
+            said = cell.why or _raised(log, cell)
+            why = f": {said}" if said else ""
             lines.append(f"  {sign(cell.status)} {cell.status:<11} {'':10}  cell {cell.index + 1}{why}")
     lines += [f"  ⚠ cell {one.cell.index + 1}: {one.text}" for one in findings(log)]
     lines.append(f"  steps: {counts(step.status for cell in log.cells for step in cell.steps) or 'none'}")
@@ -81,6 +84,12 @@ def _step(cell: LoggedCell, step: LoggedStep) -> dict[str, Any]:
         "seconds": record.seconds if record else None,
         "error": asdict(record.error) if record and record.error else None,
     }
+
+
+def _raised(log: WorkLog, cell: LoggedCell) -> str | None:
+    """Return the error that a plain cell raised, in a line."""
+    errors = [one for one in outputs(log.notebook["cells"][cell.index]) if one.get("output_type") == "error"]
+    return error_line(errors[-1]) if errors else None
 
 
 def _because(step: LoggedStep) -> list[str]:

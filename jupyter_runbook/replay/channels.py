@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ import zmq
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NUMBER", "Channels", "Request", "parsed"]
+__all__ = ["LOST", "NUMBER", "Channels", "Request", "parsed"]
 
 #: How the first frame of each message begins that our launcher's kernels publish; the message's number follows.
 NUMBER = b"#"
@@ -31,6 +32,10 @@ _DELIMITER = b"<IDS|MSG>"
 TURN = 0.02
 # Seconds of silence after which nothing more comes of a kernel that is gone, and the seconds that this takes at most.
 QUIET, LAST_WORDS = 0.05, 5.0
+# Seconds that a reply may be later than its request's end, before it is asked for.
+SOON = 0.25
+#: The status of a reply that did not come, or that nobody can read.
+LOST = "lost"
 
 
 @dataclass
@@ -158,10 +163,24 @@ class Channels:
             request.idle = True
         else:
             request.reply = message
+        if request.idle and request.reply is None:
+            self._loop.call_later(SOON, self._ask_after, name)
         if request.idle and request.reply is not None:
             del self._requests[name]
             if not request.ended.done():
                 request.ended.set_result(request.reply)
+
+    def _ask_after(self, name: str) -> None:
+        """Ask where the reply to a request is that has ended: the next reply comes after it, if it comes at all."""
+        if name in self._requests:
+            self.send(self._session.msg("kernel_info_request", {})).ended.add_done_callback(
+                lambda _: self._give_up(name)
+            )
+
+    def _give_up(self, name: str) -> None:
+        request = self._requests.pop(name, None)
+        if request is not None and not request.ended.done():
+            request.ended.set_result({"content": {"status": LOST}})
 
     def _fail(self, error: Exception) -> None:
         if not self._requests:
@@ -205,8 +224,17 @@ def parsed(
 
 def _value(part: bytes) -> Any:
     """Return the value of one part, with nothing in it that JSON (RFC 8259) or UTF-8 has not."""
-    value = json.loads(part.decode("utf-8", "backslashreplace"), parse_constant=str)
-    return _unicode(value) if b"\\ud" in part or b"\\uD" in part else value
+    try:
+        text, whole = part.decode("utf-8"), True
+    except UnicodeDecodeError:
+        text, whole = part.decode("utf-8", "surrogateescape"), False
+    value = json.loads(text, parse_constant=str, parse_float=_number)
+    return value if whole and b"\\ud" not in part and b"\\uD" not in part else _unicode(value)
+
+
+def _number(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _unicode(value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.output_widget import OutputWidget
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 
@@ -91,6 +92,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._shown: dict[str, tuple[int, Outputs]] = {}
         self._at_work: tuple[int, Outputs] | None = None
         self._displays = Displays()
+        #: Output widgets whose kernel does not know yet what they hold.
+        self.widgets_behind: set[Any] = set()
+        self.widget_registry = {"@jupyter-widgets/output": {"OutputModel": _PatientWidget}}
         # The kernel redacts what it says once our extension is loaded there; what it says before, only we can.
         self._messages = Messages(leave=is_whole)
         self._stopped: asyncio.Event
@@ -240,6 +244,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         self._at_work = index, outputs
         manager.cell_start(cell, index)
         verdict, error = await self._cell(cell)
+        while self.widgets_behind:
+            OutputWidget.sync_state(self.widgets_behind.pop())
         manager.cell_ended(cell, index, verdict)
         return error
 
@@ -275,7 +281,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         """
         reply = await self._answer(self._request(cell))
         content = self._messages.clean("execute_reply", reply["content"])
-        cell["execution_count"] = content.get("execution_count", cell["execution_count"])
+        count = content.get("execution_count")
+        cell["execution_count"] = count if isinstance(count, int) else cell["execution_count"]
         if content.get("status") == "error" and not self._may_fail(cell, content.get("ename")):
             # Its outputs are in the work log, and may be long.
             bare = NotebookNode({**cell, "outputs": []})  # type: ignore[no-untyped-call]
@@ -331,12 +338,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         index, outputs = self._shown.get(parent) or self._at_work or (0, None)
         if outputs is None:
             return
-        if kind == "update_display_data":
-            text = message["content"].get("data", {}).get("text/plain")
-            if isinstance(text, str):
-                self.nb_man.watch.cell_shown(text)
-        for made, content in self._messages.take(kind, message["content"], parent):
-            self._show(made, {**message, "msg_type": made, "content": content}, parent, index, outputs)
+        data = message["content"].get("data")
+        if kind == "update_display_data" and isinstance(data, dict) and isinstance(data.get("text/plain"), str):
+            self.nb_man.watch.cell_shown(data["text/plain"])
+        try:
+            for made, content in self._messages.take(kind, message["content"], parent):
+                self._show(made, {**message, "msg_type": made, "content": content}, parent, index, outputs)
+        except Exception as error:  # noqa: BLE001 -- any code in the kernel can send what it likes
+            text = f"[a message of the kernel ({kind}) can't be read: {type(error).__name__}]\n"
+            outputs.take("stream", {"name": "stderr", "text": text})
+        if kind == "status" and message["content"].get("execution_state") == "idle":
+            outputs.ended = True
 
     def _show(self, kind: str, message: dict[str, Any], parent: str, index: int, outputs: Outputs) -> None:
         if kind.startswith("comm_"):
@@ -377,6 +389,14 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+class _PatientWidget(OutputWidget):
+    """Tells its kernel what it holds once the cell has ended: a kernel at work takes nothing in meanwhile."""
+
+    def sync_state(self) -> None:
+        """See nbclient's own."""
+        self.executor.widgets_behind.add(self)
 
 
 _SHOWN = frozenset({"stream", "display_data", "execute_result", "error", "clear_output"})

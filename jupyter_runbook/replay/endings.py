@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_runbook.display.outputs import error_line
 from jupyter_runbook.notebook import Verdict
 from jupyter_runbook.registry import providers
+from jupyter_runbook.replay.channels import LOST
+from jupyter_runbook.secret.excerpt import one_line_of
 from jupyter_runbook.worklog import judge, records
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ASKED", "CellFailed", "after_error", "after_success"]
 
-#: What a kernel is asked with a cell's code, in the same request (``user_expressions``); it answers with texts.
+#: What a kernel that our launcher has not started is asked with a cell's code, in the same request
+#: (``user_expressions``); it answers with texts.
 ASKED = {
     # The exit status of the cell's last `!command`, which IPython leaves in `_exit_code`. What was seen is marked by
     # its type, so that a later cell is not blamed for it and may still read it. (ipython/ipython#12264: a shell line
@@ -52,6 +55,8 @@ def after_success(cell: Any, reply: Mapping[str, Any], *, may_fail: bool) -> tup
     """
     if reply.get("status") == "aborted":
         return _failed("the kernel did not run it")
+    if reply.get("status") == LOST:
+        return _failed("the kernel's reply can't be read: nobody knows how it ended")
     if any(isinstance(one, dict) and one.get("source") == "ask_exit" for one in reply.get("payload") or ()):
         # The kernel ends, whatever the cell may do.
         return _failed("it asked the kernel to exit")
@@ -70,7 +75,7 @@ def after_error(cell: Any, error: CellExecutionError) -> tuple[Verdict, BaseExce
         verdict = _no_magic(error)
     if error.ename == "SystemExit" and verdict.status == "failed" and not records(cell):
         # papermill calls a run done that a cell has left with sys.exit(0): here cells below it did not run.
-        text = f"it left the run: SystemExit: {error.evalue}".removesuffix(": ")
+        text = f"it left the run: SystemExit: {one_line_of(str(error.evalue))}".removesuffix(": ")
         return _failed(text)
     return verdict, error
 
@@ -90,6 +95,10 @@ def _shown(cell: Any, reply: Mapping[str, Any]) -> str | None:
 
 
 def _answer(reply: Mapping[str, Any], name: str) -> str | None:
+    ours = reply.get("runbook")
+    if isinstance(ours, dict):
+        return str(ours.get(name))
+    # Another kernel than those of our launcher.
     said = (reply.get("user_expressions") or {}).get(name) or {}
     text = (said.get("data") or {}).get("text/plain")
     return text if isinstance(text, str) else None

@@ -14,7 +14,7 @@ from jupyter_runbook.canonical import digest
 from jupyter_runbook.errors import BadInput, Where
 from jupyter_runbook.files import lock, sweep
 from jupyter_runbook.journal import Journal
-from jupyter_runbook.notebook import FOLDER, RunInfo, lock_path, ran
+from jupyter_runbook.notebook import FOLDER, RunInfo, Verdict, lock_path, ran
 from jupyter_runbook.record import utc
 from jupyter_runbook.replay.given import unfit
 from jupyter_runbook.replay.kernel import PrivateKernel
@@ -148,6 +148,7 @@ class RunbookEngine:
                 manager.notebook_complete()
                 if not in_pieces:
                     manager.finish()
+        _tell_unshown(manager.nb)
         return manager.nb
 
     @staticmethod
@@ -165,6 +166,16 @@ class RunbookEngine:
 
         options = {name: value for name, value in options.items() if value is not None}
         Client(manager, kernel, handed, limit, startup_timeout=start_timeout, secrets=secrets, **options).execute()
+
+
+def _tell_unshown(nb: Any) -> None:
+    """Raise what went wrong in a run whose cells show no error: papermill looks for one, and would say nothing."""
+    from jupyter_runbook.replay.endings import CellFailed
+
+    verdicts = [verdict for cell in nb.cells if (verdict := Verdict.read(cell)) and verdict.status == "failed"]
+    shown = any(one.output_type == "error" for cell in nb.cells if cell.cell_type == "code" for one in cell.outputs)
+    if verdicts and not shown:
+        raise CellFailed(verdicts[0].why or "a step failed")
 
 
 def run_info(nb: Any, runbook: str | None, *, check: bool = False) -> RunInfo:

@@ -18,6 +18,7 @@ import runpy
 import select
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
 # A message has so many characters of a stream at most, and so many are waiting to be sent: whoever prints more waits.
 PIECE, WAITING = 1 << 16, 1 << 22
-# Milliseconds that a forked child waits for what it said last to be taken, while its kernel is there to take it.
-LINGER = 60_000
+# Milliseconds after which a forked child looks whether its kernel is still there.
+PATIENCE_OF_CHILDREN = 1000
 # Seconds that a flush waits: the replay may be stopped (SIGSTOP) for as long as somebody likes.
 PATIENCE = 86_400.0
+# Seconds that a kernel which leaves by os._exit() is held up, so that what it said last is heard.
+LAST_MOMENT = 0.1
+# The kernel's own, whatever ``sys.stdout`` and ``sys.stderr`` are.
+STREAMS: list[Any] = []
 
 
 def lose_nothing(folder: Path) -> None:
@@ -42,13 +47,18 @@ def lose_nothing(folder: Path) -> None:
     folder
         The kernel's own, which others can't enter.
     """
-    import zmq
     from ipykernel import kernelapp
+
+    publishes: Any = kernelapp
+    publishes.IOPubThread = _lossless(publishes.IOPubThread, f"ipc://{folder}/forked")
+
+
+def _lossless(base: Any, address: str) -> Any:  # noqa: C901 -- one class
+    """Return ipykernel's class that publishes with what `lose_nothing` says."""
+    import zmq
     from zmq.eventloop.zmqstream import ZMQStream
 
-    address = f"ipc://{folder}/forked"
-
-    class IOPub(kernelapp.IOPubThread):  # type: ignore[misc,name-defined] # not exported, untyped
+    class IOPub(base):  # type: ignore[misc]
         def __init__(self, socket: Any, *words: Any, **options: Any) -> None:
             # Without it, what is more than a thousand messages ahead of the reader is dropped (zmq_setsockopt(3)).
             socket.setsockopt(zmq.XPUB_NODROP, 1)
@@ -57,7 +67,8 @@ def lose_nothing(folder: Path) -> None:
 
         def _setup_pipe_in(self) -> None:
             self._pipe_uuid = os.urandom(16)
-            socket = self.socket.context.socket(zmq.PULL)
+            self._children: dict[tuple[int, int], Any] = {}
+            socket = self.socket.context.socket(zmq.REP)
             socket.linger = 0
             socket.bind(address)
             self._pipe_in = ZMQStream(socket, self.io_loop)
@@ -65,24 +76,34 @@ def lose_nothing(folder: Path) -> None:
 
         def _handle_pipe_msg(self, msg: list[bytes]) -> None:
             # Already in the thread that publishes: it must not wait for itself.
-            if self._is_master_process() and msg[0] == self._pipe_uuid:
-                self._really_send(msg[1:])
-
-        def _setup_pipe_out(self) -> tuple[Any, Any]:
-            # A ZeroMQ context does not outlive a fork: a child has its own, and its end waits for what it said last.
-            context = zmq.Context()
-            socket = context.socket(zmq.PUSH)
-            socket.linger = LINGER if Path(f"/proc/{self._master_pid}").exists() else 0
-            socket.connect(address)
-            return context, socket
+            if self._is_master_process():
+                if msg[0] == self._pipe_uuid:
+                    self._really_send(msg[1:])
+                self._pipe_in.socket.send(b"")
 
         def _really_send(self, msg: list[bytes], *words: Any, **options: Any) -> None:
             if self._is_master_process():
                 self._number += 1
-                msg = [b"#%d" % self._number, *msg]
-            super()._really_send(msg, *words, **options)
+                super()._really_send([b"#%d" % self._number, *msg], *words, **options)
+            elif self._pipe_flag:
+                self._hand_over(msg)
 
-    kernelapp.IOPubThread = IOPub  # type: ignore[attr-defined]
+        def _hand_over(self, msg: list[bytes]) -> None:
+            """Have the kernel publish a forked child's message, and wait until it has: a child that ends is heard."""
+            mine = os.getpid(), threading.get_ident()
+            if mine not in self._children:
+                # A ZeroMQ context does not outlive a fork, and a socket is one thread's: each has its own.
+                self._children[mine] = zmq.Context().socket(zmq.REQ)
+                self._children[mine].linger = 0
+                self._children[mine].connect(address)
+            self._children[mine].send_multipart([self._pipe_uuid, *msg])
+            while not self._children[mine].poll(PATIENCE_OF_CHILDREN):
+                if not Path(f"/proc/{self._master_pid}").exists():
+                    del self._children[mine]
+                    return
+            self._children[mine].recv()
+
+    return IOPub
 
 
 def keep_streams_whole() -> None:
@@ -95,6 +116,24 @@ def keep_streams_whole() -> None:
 
     iostream.OutStream = _whole(iostream.OutStream)  # type: ignore[misc]
 
+    leave, kernel = os._exit, os.getpid()
+
+    def heard(status: int) -> Any:
+        if os.getpid() == kernel:
+            flush()
+            # Nobody tells when the socket has passed it on.
+            time.sleep(LAST_MOMENT)
+        leave(status)
+
+    os._exit = heard
+
+
+def flush() -> None:
+    """Send what the kernel's own streams have, also where a cell has put others in their place."""
+    for stream in STREAMS:
+        with contextlib.suppress(Exception):
+            stream.flush()
+
 
 def _whole(base: Any) -> Any:  # noqa: C901 -- one class
     """Return ipykernel's class of streams with what `keep_streams_whole` says."""
@@ -103,8 +142,9 @@ def _whole(base: Any) -> Any:  # noqa: C901 -- one class
         flush_timeout = PATIENCE
 
         def __init__(self, *words: Any, **options: Any) -> None:
+            STREAMS.append(self)
             self._reading = threading.RLock()
-            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
             self._waiting = 0
             super().__init__(*words, **options)
 
@@ -148,6 +188,36 @@ def _whole(base: Any) -> Any:  # noqa: C901 -- one class
                     self.write(self._decoder.decode(os.read(self._fid, PIECE)))
 
     return WholeStream
+
+
+class SeenCode(int):
+    """An exit status for which a cell was judged: a later one is not, and may still read it."""
+
+
+def say_all_texts() -> None:
+    """Have a message sent also where a text in it is no Unicode, as a file's name may be: with its escapes."""
+    from jupyter_client import session
+
+    serialize = session.Session.serialize
+
+    @functools.wraps(serialize)
+    def escaped(self: Any, msg: Any, ident: Any = None) -> Any:
+        try:
+            return serialize(self, msg, ident)
+        except UnicodeEncodeError:
+            return serialize(self, {**msg, "content": _escaped(msg.get("content"))}, ident)
+
+    session.Session.serialize = escaped  # type: ignore[method-assign]
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_escaped(name): _escaped(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(one) for one in value]
+    return value
 
 
 def name_threads() -> None:
@@ -202,14 +272,27 @@ def tell_of_failures() -> None:
     execute = ipkernel.IPythonKernel.do_execute
 
     @functools.wraps(execute)
-    async def fresh(self: Any, *words: Any, **options: Any) -> Any:
-        # A cell that has raised is not asked: the next one must not be blamed for what that one left.
+    async def judged(self: Any, *words: Any, **options: Any) -> Any:
+        # What a cell before has left is not this one's.
         self.shell.__dict__.pop("_runbook_shown", None)
         if type(code := self.shell.user_ns.get("_exit_code")) is int:
-            self.shell.user_ns["_exit_code"] = type("ExitCode", (int,), {})(code)
-        return await execute(self, *words, **options)  # type: ignore[no-untyped-call]
+            self.shell.user_ns["_exit_code"] = SeenCode(code)
+        for stream in STREAMS:
+            stream.set_parent(self.get_parent("shell"))
+        # What the client asks of any kernel marks what it has seen.
+        if "user_expressions" in options:
+            options["user_expressions"] = None
+        reply = await execute(self, *words, **options)  # type: ignore[no-untyped-call]
+        flush()
+        code = self.shell.user_ns.get("_exit_code")
+        # Not by an expression of the client's: a cell may have a variable called int, or type.
+        reply["runbook"] = {
+            "exit_code": code if type(code) is int else 0,
+            "shown": self.shell.__dict__.pop("_runbook_shown", None),
+        }
+        return reply
 
-    ipkernel.IPythonKernel.do_execute = fresh  # type: ignore[method-assign]
+    ipkernel.IPythonKernel.do_execute = judged  # type: ignore[method-assign]
 
 
 def number_cells_fast() -> None:
@@ -287,7 +370,7 @@ def nobody_types() -> None:
         if (shell := get_ipython()) is not None:
             # As after !cmd: minus the number of the signal, which a shell tells as 128 and more.
             shell.user_ns["_exit_code"] = done.returncode if done.returncode <= 128 else 128 - done.returncode  # noqa: PLR2004
-        return done.stdout.decode(errors="replace")
+        return done.stdout.decode(errors="backslashreplace")
 
     for module in (interactiveshell, zmqshell):
         module.system = deaf  # type: ignore[attr-defined]
@@ -304,6 +387,7 @@ def main() -> None:
         keep_streams_whole,
         name_threads,
         number_cells_fast,
+        say_all_texts,
         tell_of_failures,
         stay_where_it_fails,
         nobody_types,

@@ -6,6 +6,7 @@ of nbformat 4.5. Pure.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class StreamText:
         self._line: str | None = None
         self._cursor = 0
         self._rewritten = False
+        #: Whether its pieces were redacted each on its own: then the whole is, too.
+        self.in_parts = False
 
     def add(self, text: str) -> None:
         """Add what a message says."""
@@ -62,7 +65,8 @@ class StreamText:
 
     def pieces(self) -> list[str]:
         """Return the text, in pieces."""
-        return [*self._blocks, "".join([*self._small, self._edited()])]
+        found = [*self._blocks, "".join([*self._small, self._edited()])]
+        return [self._clean("".join(found))] if self.in_parts else found
 
     def _edited(self) -> str:
         """Return the last line where it is not above."""
@@ -138,9 +142,14 @@ class Displays:
 
     def update(self, name: str, content: Mapping[str, Any]) -> None:
         """Show something else in the place of all that have this id."""
+        # One for all: nobody changes it in place.
+        data, metadata = _bundle(content.get("data")), _mapping(content.get("metadata"))
+        owners = {}
         for outputs, output in self._shown.get(name, []):
-            output["data"] = _node(content.get("data"))
-            output["metadata"] = _node(content.get("metadata"))
+            # As a dict's: a node's own would copy what is a node already.
+            dict.update(output, data=data, metadata=metadata)
+            owners[id(outputs)] = outputs
+        for outputs in owners.values():
             outputs.changed()
 
 
@@ -168,6 +177,8 @@ class Outputs:
     ) -> None:
         self.cell = cell
         self.changed = changed
+        #: Whether its cell has ended: what comes now is a task's, a thread's or a child's.
+        self.ended = False
         #: The ids of its displays.
         self.named: set[str] = set()
         self._displays = displays
@@ -190,11 +201,13 @@ class Outputs:
         if kind == "clear_output":
             self._clear(wait=bool(content.get("wait")))
             return None
-        name = (content.get("transient") or {}).get("display_id")
+        transient = content.get("transient")
+        name = str(transient.get("display_id") or "") if isinstance(transient, dict) else ""
         if name and kind in ("display_data", "update_display_data", "execute_result"):
             self._displays.update(name, content)
         if kind == "stream":
-            return self._say(str(content.get("name")), str(content.get("text")))
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            return self._say(name, str(content.get("text")))
         output = _output(kind, content)
         if output is None:
             return None
@@ -226,6 +239,7 @@ class Outputs:
             self._streams.append((output, self._stream))
             self.cell["outputs"].append(output)
         self._stream.add(text)
+        self._stream.in_parts |= self.ended
         self.changed()
         return _made(output_type="stream", name=name, text=text)
 
@@ -245,24 +259,38 @@ class Outputs:
 
 
 def _output(kind: str, content: Mapping[str, Any]) -> Any:
+    """Return the output that a message makes, valid whatever the message has; None where it makes none."""
     if kind in ("display_data", "execute_result"):
-        made = _made(output_type=kind, data=_node(content.get("data")), metadata=_node(content.get("metadata")))
+        made = _made(output_type=kind, data=_bundle(content.get("data")), metadata=_mapping(content.get("metadata")))
         if kind == "execute_result":
-            made["execution_count"] = content.get("execution_count")
+            count = content.get("execution_count")
+            made["execution_count"] = count if isinstance(count, int) else None
         return made
     if kind == "error":
+        lines = content.get("traceback")
         return _made(
             output_type=kind,
             ename=str(content.get("ename")),
             evalue=str(content.get("evalue")),
-            traceback=[str(line) for line in content.get("traceback") or ()],
+            traceback=[str(line) for line in lines] if isinstance(lines, list) else [],
         )
     return None
 
 
-def _node(value: Any) -> Any:
+def _mapping(value: Any) -> Any:
     """Return a mapping of a message as nbformat has mappings."""
-    return {} if value is None else from_dict(value)  # type: ignore[no-untyped-call]
+    return from_dict(value if isinstance(value, dict) else {})  # type: ignore[no-untyped-call]
+
+
+def _bundle(value: Any) -> Any:
+    """Return a display's data: by nbformat's schema all but JSON's own types are texts."""
+    found = _mapping(value)
+    for mime, one in found.items():
+        if isinstance(one, str) or mime == "application/json" or mime.endswith("+json"):
+            continue
+        lines = isinstance(one, list) and all(isinstance(line, str) for line in one)
+        found[mime] = "".join(one) if lines else json.dumps(one)
+    return found
 
 
 def _made(**entries: Any) -> Any:

@@ -11,7 +11,6 @@ import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_runbook.errors import BadInput, NotANotebook, Where
 from jupyter_runbook.notebook import MOST_BYTES, parse_notebook, read_notebook
@@ -26,6 +25,9 @@ __all__ = ["STREAM", "check_worklog", "is_place", "named", "read_runbook", "writ
 STREAM = "-"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# Who is let in, and what else lets in.
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_SIGNED = re.compile(r"[?#].*", re.DOTALL)
 # The extra of ours that brings a kind of place.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
 # Those that can be read alone.
@@ -40,8 +42,7 @@ def is_place(text: str) -> bool:
 def named(where: Path | str | None) -> str:
     """Return what a place is called in messages and records: without a password, or a query that may sign it."""
     if isinstance(where, str) and where != STREAM:
-        parts = urlsplit(where)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return _SIGNED.sub("", _USER.sub("", where))
     return str(where)
 
 
@@ -131,6 +132,8 @@ def _kind(where: str) -> str:
 def _opened(where: str) -> tuple[Any, str]:
     """Return fsspec's file system of a place, and the path there."""
     kind, name = _kind(where), named(where)
+    if "::" in where or not kind:
+        raise BadInput("this is neither a path nor a place", where=Where(name), hint="s3://bucket/site.ipynb is one")
     extra = _EXTRAS.get(kind)
     hint = f"pip install 'jupyter-runbook[{extra}]'" if extra else "pip install fsspec, and what it needs for this"
     try:
@@ -142,7 +145,9 @@ def _opened(where: str) -> tuple[Any, str]:
     except ImportError as error:
         # fsspec says which package it is.
         raise BadInput(f"{kind}:// is not installed: {error}", where=Where(name), hint=hint) from None
-    except ValueError:
+    except ValueError as error:
+        if "rotocol" not in str(error):
+            raise BadInput(f"it can't be opened: {_why(error, where)}", where=Where(name)) from None
         text = f"there is no kind of place called {kind}://"
         raise BadInput(text, where=Where(name), hint="there are s3://, gs://, https:// and fsspec's others") from None
     except Exception as error:  # noqa: BLE001 -- each kind of place has errors of its own
@@ -152,12 +157,12 @@ def _opened(where: str) -> tuple[Any, str]:
 
 def _why(error: Exception, where: str) -> str:
     """Return why a place failed, as a clause; what signs a URL is not for a message."""
-    parts = urlsplit(where)
-    if isinstance(error, FileNotFoundError) and (not parts.path or parts.path.lstrip("/") in str(error)):
+    _, _, path = named(where).partition("://")
+    if isinstance(error, FileNotFoundError) and path.partition("/")[2] in str(error):
         # fsspec says no more than the name.
         return "there is no such file, or nobody answers"
     reason = getattr(error, "strerror", None)
     text = reason if isinstance(reason, str) and reason else told(error)
-    for secret in (parts.query, parts.netloc.rpartition("@")[0]):
-        text = text.replace(secret, "…") if secret else text
+    for secret in (*_USER.findall(where), *_SIGNED.findall(where)):
+        text = text.replace(secret.strip("@?#"), "…")
     return text

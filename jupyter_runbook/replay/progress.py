@@ -76,7 +76,8 @@ class Lines(Watch):
         why = f": {verdict.why}" if verdict.why else ""
         line = f"{sign(status)} {status:<11} {spent:8.1f} s  {one_line(name + why)}"
         self._write(f"[{self._number}/{self._total}] {line}\n")
-        for line in _because(cell, found) if verdict.status in ("failed", "interrupted") else []:
+        told = _because(cell, found) if verdict.status in ("failed", "interrupted") else []
+        for line in (line for line in told if line not in (verdict.why or "")):
             self._write(f"      {one_line(line)}\n")
 
     def _write(self, text: str) -> None:

@@ -24,7 +24,7 @@ from jupyter_runbook.replay.places import STREAM, check_worklog, named, read_run
 from jupyter_runbook.replay.prepare import kernel_name, parameterized, prepare
 from jupyter_runbook.replay.sealing import split
 from jupyter_runbook.replay.watch import Watch
-from jupyter_runbook.secret.excerpt import one_line_of
+from jupyter_runbook.secret.excerpt import one_line_of, told
 from jupyter_runbook.worklog import WorkLog
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def replay(
     for text in oddities(notebook, source):
         (watch or Watch()).notice(text)
     if worklog is None:
-        worklog = default_worklog(runbook if isinstance(runbook, Path) else Path(source))
+        worklog = default_worklog(Path("stdin" if runbook == STREAM else source))
     elif isinstance(worklog, str):
         check_worklog(worklog, fresh=not overwrite)
     elif overwrite and isinstance(runbook, Path) and is_there(worklog) and worklog.samefile(runbook):
@@ -201,11 +201,22 @@ def _check_kernel(name: str, file: str) -> None:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
-        KernelSpecManager().get_kernel_spec(name)
+        spec = KernelSpecManager().get_kernel_spec(name)
+        texts = [*spec.argv, *spec.env.values()]
+        broken = not spec.argv or not all(isinstance(one, str) for one in texts)
+        why = "argv is a list of texts, env a mapping of texts"
     except NoSuchKernel:
         raise BadInput(
             f"there is no kernel {name} here", where=Where(file), hint="jupyter kernelspec list names those that are"
         ) from None
+    except Exception as error:  # noqa: BLE001 -- whatever a file can be that is no specification
+        broken, why = True, told(error)
+    if broken:
+        raise BadInput(
+            f"the kernel {name} can't be started: its specification is broken: {why}",
+            where=Where(file),
+            hint="jupyter kernelspec list says where it is",
+        )
 
 
 def _execute(nb: Any, worklog: Path | str, **options: Any) -> Outcome:

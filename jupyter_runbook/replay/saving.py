@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode
@@ -30,7 +31,7 @@ KEPT = 1 << 18
 # So many lines are written in one go.
 BATCH = 4096
 # What stands in a cell's text for those of a stream's lines that are written one by one.
-_LATER = "\N{NULL}runbook\N{NULL}"
+_LATER = uuid.uuid4().hex
 
 
 class Saver:

@@ -110,7 +110,9 @@ class Messages:
         if kind in _TEXTS:
             return {key: self._value(value) for key, value in content.items()}
         if kind in _DISPLAYS:
-            data = {mime: self._data(mime, value) for mime, value in (content.get("data") or {}).items()}
+            shown = content.get("data")
+            shown = shown if isinstance(shown, dict) else {}
+            data = {self._redactor.text(str(mime)): self._data(mime, value) for mime, value in shown.items()}
             return {**content, "data": data, "metadata": self._value(content.get("metadata") or {})}
         if kind in _COMMS:
             return {**content, "data": self._value(content.get("data"))}
