@@ -232,7 +232,8 @@ class Tab:
         # A page that is slow to learn of the kernels that there are asks for one, also where the notebook's is at work
         # (JupyterLab 4.6): what is typed meanwhile goes to its question.
         asks = self.page.locator(".jp-Dialog").filter(has_text="Select kernel for")
-        self.page.add_locator_handler(asks, lambda _asks: self.page.keyboard.press("Escape"))
+        # By its button: a key goes to what has the focus, which is not always the question.
+        self.page.add_locator_handler(asks, lambda found: found.locator("button.jp-mod-reject").click())
 
     def open(self, name: str) -> Locator:
         """Open a notebook, whose kernel is started, and return its panel once its cells are there."""
