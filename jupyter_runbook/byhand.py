@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jupyter_runbook.session import Session
 
-__all__ = ["ByHand", "Known", "known_by_hand", "known_of_replay"]
+__all__ = ["ByHand", "Known", "end_of_replay", "known_by_hand", "known_of_replay"]
 
 
 class ByHand:
@@ -104,6 +104,13 @@ def known_by_hand(path: Path) -> dict[str, Known]:
 def known_of_replay(path: Path, run: str) -> dict[str, Known]:
     """Return what the journal beside a work log knows of the cells of a replay, by their ids."""
     return _known(path, lambda entry: entry["id"] == run)
+
+
+def end_of_replay(path: Path, run: str) -> str | None:
+    """Return how a replay ended, as the journal beside its work log has it; None where it has no end."""
+    journal = Journal(path.absolute().parent / FOLDER / "journal.jsonl")
+    ends = [entry.get("status") for entry in readable_events(journal, "run-end") if entry["id"] == run]
+    return ends[-1] if ends and isinstance(ends[-1], str) else None
 
 
 def _known(path: Path, wanted: Callable[[Mapping[str, Any]], bool]) -> dict[str, Known]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jupyter_runbook.byhand import known_by_hand, known_of_replay
+from jupyter_runbook.byhand import end_of_replay, known_by_hand, known_of_replay
 from jupyter_runbook.files import held
 from jupyter_runbook.journal import Journal
 from jupyter_runbook.notebook import FOLDER, RunInfo, Verdict, cell_source, first_line, lock_path, read_notebook, tags
@@ -142,6 +142,8 @@ class WorkLog:
         What the journal knows of cells that were run by hand, or by a replay whose end the file does not have, by id.
     journaled
         What the journal says of its records; None where there is none that can be read.
+    end
+        How the journal says that a replay ended whose end the file does not have.
     """
 
     name: str
@@ -150,6 +152,7 @@ class WorkLog:
     providers: Collection[str] = OWN
     known: Mapping[str, Known] = field(default_factory=dict)
     journaled: Journaled | None = None
+    end: str | None = None
 
     @cached_property
     def run(self) -> RunInfo | None:
@@ -179,6 +182,9 @@ class WorkLog:
         if "not-run" in found:
             # Between two cells, a replay that was cut off leaves no cell at work.
             return "interrupted" if self.run else "not-run"
+        if self.run and self.run.ended is None:
+            # Its last cell has ended, and it was cut off before it had: that is no run that is done.
+            return self.end or "interrupted"
         return "done"
 
     def _cell(self, index: int, cell: Mapping[str, Any]) -> LoggedCell:
@@ -291,7 +297,8 @@ def read(path: Path, name: str | None = None, providers: Collection[str] = ()) -
     notebook = read_notebook(path, name)
     run = RunInfo.read(notebook)
     known = known_by_hand(path) if run is None else {} if run.ended else known_of_replay(path, run.run)
-    return WorkLog(name or str(path), notebook, live, OWN | set(providers), known, _journaled(path, notebook))
+    end = end_of_replay(path, run.run) if run and run.ended is None else None
+    return WorkLog(name or str(path), notebook, live, OWN | set(providers), known, _journaled(path, notebook), end)
 
 
 def _journaled(path: Path, notebook: Mapping[str, Any]) -> Journaled | None:

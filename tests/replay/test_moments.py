@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-MOMENTS = int(os.environ.get("RUNBOOK_MOMENTS", "3"))
+MOMENTS = int(os.environ.get("RUNBOOK_MOMENTS", "18"))
 HITS = ["kill", "kill the kernel", "SIGTERM", "SIGINT", "SIGHUP", "stop and continue"]
 
 # Each cell notes in a file, which nobody else writes, that it begins and that it ends.
