@@ -121,11 +121,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         # Made here, on the loop that waits for them.
         self._stopped, self._pressed = asyncio.Event(), asyncio.Event()
         with self._listening():
-            async with self._answering():
-                asked = self._channels.send(self.kc.session.msg("kernel_info_request", {}))
-                info = await self._unless_stopped(self._answer(asked))
-                self.nb.metadata["language_info"] = info["content"]["language_info"]
-                await self._cells()
+            try:
+                async with self._answering():
+                    asked = self._channels.send(self.kc.session.msg("kernel_info_request", {}))
+                    info = await self._unless_stopped(self._answer(asked))
+                    self.nb.metadata["language_info"] = info["content"]["language_info"]
+                    await self._cells()
+            finally:
+                self._hear_last_words()
             self.set_widgets_metadata()
 
     @contextmanager
@@ -349,6 +352,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
             outputs.take("stream", {"name": "stderr", "text": text})
         if kind == "status" and message["content"].get("execution_state") == "idle":
             outputs.ended = True
+
+    def _hear_last_words(self) -> None:
+        """Show what threads said last, which might have been the beginning of a secret."""
+        for parent, content in self._messages.last_words():
+            index, outputs = self._shown.get(parent) or self._at_work or (0, None)
+            if outputs is not None:
+                self._show("stream", {"msg_type": "stream", "header": {}, "content": content}, parent, index, outputs)
 
     def _show(self, kind: str, message: dict[str, Any], parent: str, index: int, outputs: Outputs) -> None:
         if kind.startswith("comm_"):

@@ -1,7 +1,8 @@
 """What a kernel says to its front ends, redacted on its way out: what plain cells print, show and raise.
 
 The messages are those of Jupyter's protocol (jupyter-client's documentation, Messaging in Jupyter). A stream comes in
-pieces: what may be the beginning of a secret is held back, until more comes or the cell ends.
+pieces: what may be the beginning of a secret is held back, until more comes or the cell ends. Of a thread that outlives
+its cell nobody tells when it has said its last word: that is known when the kernel ends.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import builtins
 import os
 import sys
 import threading
-from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ _KEPT = _DISPLAYS | _COMMS | {"stream", "error", "execute_reply", "input_request
 # Bytes in base64: a piece of a short secret would be found there by chance, and break them.
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
 
-# So many cells that have ended are kept in mind.
-ENDED = 256
+# So many cells of which nothing is kept are kept in mind.
+WITHHELD = 256
 
 _redacted: ContextVar[bool] = ContextVar("redacted", default=False)
 
@@ -79,7 +79,6 @@ class Messages:
         self._withheld: dict[str, str] = {}
         self._told: set[str] = set()
         self._streams: dict[tuple[str, str], Stream] = {}
-        self._ended: deque[str] = deque(maxlen=ENDED)
         self._lock = threading.Lock()
 
     def take(self, kind: str, content: dict[str, Any], parent: str) -> list[tuple[str, dict[str, Any]]]:
@@ -99,8 +98,7 @@ class Messages:
         if kind == "stream":
             text = self._feed(str(content.get("name")), str(content.get("text")), parent)
             return [(kind, {**content, "text": text})] if text else []
-        ended = kind == "status" and content.get("execution_state") == "idle"
-        held = self._held(parent, ended=ended) if ended or kind in _AFTER_STREAMS else []
+        held = self._held(parent) if _is_idle(kind, content) or kind in _AFTER_STREAMS else []
         return [*held, (kind, self.clean(kind, content))]
 
     def clean(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +125,7 @@ class Messages:
                 if in_step():
                     # A step redacts what it leaves, and the cell has nothing of it.
                     return why
-                if len(self._withheld) >= ENDED:
+                if len(self._withheld) >= WITHHELD:
                     self._told.discard(next(iter(self._withheld)))
                     del self._withheld[next(iter(self._withheld))]
                 self._withheld[parent] = why
@@ -171,18 +169,33 @@ class Messages:
 
     def _feed(self, name: str, text: str, parent: str) -> str:
         with self._lock:
-            if parent in self._ended:
-                # A thread that outlives its cell: nobody tells when it has said its last word.
-                return self._redactor.text(text)
             stream = self._streams.setdefault((parent, name), self._redactor.stream())
             return stream.feed(text)
 
-    def _held(self, parent: str, *, ended: bool) -> list[tuple[str, dict[str, Any]]]:
+    def _held(self, parent: str) -> list[tuple[str, dict[str, Any]]]:
         with self._lock:
-            if ended:
-                self._ended.append(parent)
             held = [(name, self._streams.pop((of, name)).close()) for of, name in list(self._streams) if of == parent]
         return [("stream", {"name": name, "text": text}) for name, text in held if text]
+
+    def last_words(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what is still held back, as the parents' IDs and the contents of streams: nothing more comes."""
+        with self._lock:
+            held = [(parent, name, stream.close()) for (parent, name), stream in self._streams.items()]
+            self._streams.clear()
+        return [(parent, {"name": name, "text": text}) for parent, name, text in held if text]
+
+
+def _read(message: Any, content: Any, parent: Any) -> tuple[str, dict[str, Any], Any, str]:
+    """Return a message's kind, its content, its parent's header and ID, of what ``Session.send`` is given."""
+    whole = isinstance(message, dict)
+    kind = str(message["header"]["msg_type"] if whole else message)
+    said = dict((message.get("content") if whole else content) or {})
+    above = (message.get("parent_header") if whole else parent) or {}
+    return kind, said, above, str((above.get("header") or above).get("msg_id", ""))
+
+
+def _is_idle(kind: str, content: Mapping[str, Any]) -> bool:
+    return kind == "status" and content.get("execution_state") == "idle"
 
 
 def watch_kernel(kernel: Any) -> None:
@@ -194,12 +207,32 @@ def watch_kernel(kernel: Any) -> None:
         An ipykernel, ``get_ipython().kernel``.
     """
     session = kernel.session
-    plain = session.send
-    if getattr(plain, "redacts", False):
-        return
-    messages, process = Messages(reason=revealed), os.getpid()
+    if not isinstance(session.send, _Send):
+        session.send = _Send(session.send, kernel.iopub_socket)
+        _keep_from_log()
 
-    def send(
+
+class _Send:
+    """Takes the place of a kernel's ``Session.send``, and sends what has no secret.
+
+    Parameters
+    ----------
+    send
+        The session's own.
+    socket
+        The one that the kernel publishes on.
+    """
+
+    def __init__(self, send: Callable[..., Any], socket: Any) -> None:
+        self._send = send
+        self._socket = socket
+        self._messages = Messages(reason=revealed)
+        self._process = os.getpid()
+        # Of the messages that what is held back belongs to, by their IDs.
+        self._headers: dict[str, Any] = {}
+
+    def __call__(
+        self,
         stream: Any,
         message: Any,
         content: Mapping[str, Any] | None = None,
@@ -207,27 +240,31 @@ def watch_kernel(kernel: Any) -> None:
         ident: Any = None,
         **options: Any,
     ) -> Any:
-        whole = isinstance(message, dict)
-        kind = str(message["header"]["msg_type"] if whole else message)
-        said = dict((message.get("content") if whole else content) or {})
-        above = (message.get("parent_header") if whole else parent) or {}
-        cause = str((above.get("header") or above).get("msg_id", ""))
-        # A forked child says nothing of its end, so nothing is held back: each piece is redacted as a whole.
-        ours = os.getpid() == process
-        made = messages.take(kind, said, cause) if ours else [(kind, messages.clean(kind, said))]
-        *before, (kind, said) = made or [(kind, {})]
+        kind, said, above, cause = _read(message, content, parent)
+        *before, (kind, said) = self._instead(kind, said, above, cause) or [("", {})]
         for _, piece in before:
-            name = str(piece["name"])
-            plain(kernel.iopub_socket, "stream", piece, parent=above, ident=b"stream." + name.encode())
-        if not made:
+            self._publish(piece, above)
+        if not kind:
             return None
-        if whole:
-            return plain(stream, {**message, "content": said}, ident=ident, **options)
-        return plain(stream, message, said, parent, ident, **options)
+        if isinstance(message, dict):
+            return self._send(stream, {**message, "content": said}, ident=ident, **options)
+        return self._send(stream, message, said, parent, ident, **options)
 
-    send.redacts = True  # type: ignore[attr-defined]
-    session.send = send
-    _keep_from_log()
+    def _instead(self, kind: str, said: dict[str, Any], above: Any, cause: str) -> list[tuple[str, dict[str, Any]]]:
+        if os.getpid() != self._process:
+            # A forked child says nothing of its end, so nothing is held back: each piece is redacted as a whole.
+            return [(kind, self._messages.clean(kind, said))]
+        if kind == "stream":
+            self._headers[cause] = above
+        elif kind == "shutdown_reply":
+            for of, piece in self._messages.last_words():
+                self._publish(piece, self._headers.get(of, {}))
+        elif _is_idle(kind, said):
+            self._headers.pop(cause, None)
+        return self._messages.take(kind, said, cause)
+
+    def _publish(self, piece: Mapping[str, Any], parent: Any) -> None:
+        self._send(self._socket, "stream", piece, parent=parent, ident=b"stream." + str(piece["name"]).encode())
 
 
 def _keep_from_log() -> None:

@@ -190,6 +190,19 @@ def test_what_ends_later_is_in_the_cell_that_began_it(place: Place) -> None:
     assert found[4] == [("stdout", "program\n")]
 
 
+def test_a_thread_that_outlives_its_cell_shows_no_secret_piece_by_piece(place: Place) -> None:
+    """The kernel alone knows the secret: the replay could not put its mask there."""
+    (place.folder / "pw").write_text("hunter2-and-more")
+    late = "import sys, threading, time\ndef late():\n    time.sleep(0.3)\n"
+    late += "    for one in open('pw').read() + ' hunter2-':\n        print(one, end='', flush=True)\n"
+    late += "        time.sleep(0.02)\nthread = threading.Thread(target=late)\nthread.start()"
+    write(place.folder / "in.ipynb", [LOAD, "%runbook secret pw file:pw", late, "thread.join()"])
+    assert place.replay("in.ipynb", "out.ipynb").code == 0
+    found = [saved(cell) for cell in place.load("out.ipynb").cells]
+    # What was the beginning of a secret when the kernel ended is there, too.
+    assert found[2:] == [[("stdout", "[secret pw] hunter2-")], []]
+
+
 def test_a_replay_that_is_stopped_for_a_while_misses_nothing(place: Place) -> None:
     stop = "import os, signal, subprocess, time\nreplay = os.getppid()\n"
     stop += "os.kill(replay, signal.SIGSTOP)\n"
