@@ -46,8 +46,6 @@ LONGEST, MOST = 64 << 20, 4 << 30
 # Seconds that another process may hold it.
 PATIENCE = 10.0
 
-# By hand, where losing it with the machine's power does no harm: a step's own beginning is on the disk.
-_LIGHT = ("cell", "cell-end")
 _STEP = (b"begin", b"end", b"found", b"interrupted")
 
 
@@ -90,6 +88,8 @@ class Journal:
         self.path = path
         #: The numbers of the lines that `open` could not read: a crash cut them off, or somebody else wrote them.
         self.left_out: list[int] = []
+        # Of the cells and their run, what could not be written yet.
+        self._late = b""
 
     def begin(self, draft: StepRecord) -> None:
         """Note that a step is about to change something.
@@ -143,14 +143,16 @@ class Journal:
 
     def run_end(self, run: str, status: str | None = None) -> None:
         """Note that a run has ended, and how, where that is known."""
-        self._append("run-end", run, at=utc(), status=status)
+        self._catch_up(_line("run-end", run, at=utc(), status=status), patience=PATIENCE)
 
     def cell(self, run: str, cell_id: str, source_digest: str) -> None:
         """Note that a cell is run by hand; it need not be on the disk before that."""
-        self._append("cell", run, at=utc(), cell_id=cell_id, source_digest=source_digest)
+        self._catch_up(_line("cell", run, at=utc(), cell_id=cell_id, source_digest=source_digest), light=True)
 
     def turn(self, run: str, *, ended: tuple[str, str] | None, begun: tuple[str, str] | None) -> None:
         """Note how a cell of a replay ended, and that the next one begins; both are on the disk then.
+
+        What can't be written is written with the next turn, or with the run's end.
 
         Parameters
         ----------
@@ -172,11 +174,11 @@ class Journal:
         if begun:
             lines.append(_line("cell", run, at=utc(), cell_id=begun[0], source_digest=begun[1]))
         if lines:
-            self._write(b"".join(lines), light=False, new=False)
+            self._catch_up(b"".join(lines))
 
     def cell_end(self, run: str, cell_id: str, status: str) -> None:
         """Note how a cell that was run by hand ended: ``done``, ``failed``, ``interrupted``."""
-        self._append("cell-end", run, at=utc(), cell_id=cell_id, status=status)
+        self._catch_up(_line("cell-end", run, at=utc(), cell_id=cell_id, status=status), light=True)
 
     def events(self, *wanted: str) -> Iterator[dict[str, Any]]:
         """Yield the entries of some events, oldest first; what can't be read is left out."""
@@ -248,11 +250,30 @@ class Journal:
                 elif line != b"\n":
                     self.left_out.append(number)
 
-    def _append(self, event: str, step: str, **entry: JSON) -> None:
-        self._write(_line(event, step, **entry), light=event in _LIGHT)
+    def _catch_up(self, lines: bytes, *, light: bool = False, patience: float | None = None) -> None:
+        """Write lines of a run after those that could not be written before them.
 
-    def _write(self, lines: bytes, *, light: bool, new: bool = True) -> None:
-        with self._locked(new=new) as descriptor:
+        A journal that another process holds is waited for once: a thousand cells would wait a thousand times.
+
+        Parameters
+        ----------
+        lines
+            The lines.
+        light
+            Whether losing them with the machine's power does no harm: a step's own beginning is on the disk.
+        patience
+            Seconds to wait for another process; left out, see above.
+        """
+        patience = (0 if self._late else PATIENCE) if patience is None else patience
+        self._late += lines
+        self._write(self._late, light=light, new=False, patience=patience)
+        self._late = b""
+
+    def _append(self, event: str, step: str, **entry: JSON) -> None:
+        self._write(_line(event, step, **entry), light=False, new=True, patience=PATIENCE)
+
+    def _write(self, lines: bytes, *, light: bool, new: bool, patience: float) -> None:
+        with self._locked(new=new, patience=patience) as descriptor:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
@@ -264,11 +285,11 @@ class Journal:
                 raise
 
     @contextmanager
-    def _locked(self, *, new: bool) -> Iterator[int]:
+    def _locked(self, *, new: bool, patience: float) -> Iterator[int]:
         new = new and not self.path.exists()
         descriptor = self._opened(os.O_RDWR | os.O_APPEND | (os.O_CREAT if new else 0))
         try:
-            _flock(descriptor, self.path)
+            _flock(descriptor, self.path, patience)
             if new:
                 _sync_folder(self.path.parent)
             yield descriptor
@@ -298,15 +319,15 @@ def _line(event: str, step: str, **entry: JSON) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def _flock(descriptor: int, path: Path) -> None:
+def _flock(descriptor: int, path: Path, patience: float) -> None:
     """Lock the journal; whoever writes a line is done at once."""
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > ends:
-                raise OSError(errno.EBUSY, f"another process has held it for {PATIENCE:.0f} s", str(path)) from None
+                raise OSError(errno.EBUSY, f"another process has held it for {patience:.0f} s", str(path)) from None
             time.sleep(0.01)  # flock(2) has no time limit of its own
         else:
             return
