@@ -167,6 +167,9 @@ class PrivateKernel:
             if manager is not None and manager.has_kernel:
                 if client is not None:
                     await _ask(client, manager.provisioner)
+                if manager.provisioner is not None:
+                    # jupyter_client interrupts it first, and one that still starts begins to show a traceback.
+                    await manager.provisioner.kill()
                 await manager.shutdown_kernel(now=True)
             elif manager is not None:  # it could not be started
                 await manager.cleanup_resources()
